@@ -1,0 +1,422 @@
+//! The device's end of a queue: fetch a batch of descriptors, check them,
+//! complete them. What the driver wrote is untrusted throughout.
+
+use crate::abi::{Descriptor, blk_status, limits};
+use crate::descriptor::{Limits, Request};
+use crate::dma::Transfer;
+use crate::memory::{Memory, Range};
+use crate::queue_layout::Geometry;
+use crate::records::{CompletionRecord, RequestRecord, list};
+use crate::ring::{Consumer, Fault, Producer};
+
+/// The device's end of a queue.
+#[derive(Debug)]
+pub struct DeviceQueue<'a> {
+    memory: Memory,
+    geometry: Geometry,
+    limits: Limits,
+    driver_ring: Consumer,
+    device_ring: Producer,
+    /// Entries put on the device ring and not yet published.
+    unpublished: u32,
+    /// How many completions were put on the device ring, modulo 2^32.
+    completed: u32,
+    /// Non-zero for each descriptor that was handed out and not yet completed.
+    in_service: &'a mut [u8],
+    fault: Option<Fault>,
+}
+
+impl<'a> DeviceQueue<'a> {
+    /// A queue at the start of both rings. `in_service` has room for `num_desc` items.
+    pub fn new(
+        memory: Memory,
+        geometry: Geometry,
+        limits: Limits,
+        in_service: &'a mut [u8],
+    ) -> Self {
+        in_service[..geometry.num_desc() as usize].fill(0);
+        Self {
+            memory,
+            geometry,
+            limits,
+            driver_ring: Consumer::new(geometry.driver_ring(), geometry.num_desc(), 0),
+            device_ring: Producer::new(geometry.device_ring(), geometry.num_desc(), 0),
+            unpublished: 0,
+            completed: 0,
+            in_service,
+            fault: None,
+        }
+    }
+
+    /// How many completions were put on the device ring, modulo 2^32.
+    #[inline(always)]
+    pub const fn completed(&self) -> u32 {
+        self.completed
+    }
+
+    /// Hands out what is new on the driver ring, checked, until the list is full;
+    /// says how many. A descriptor that fails its check is answered here and now.
+    /// Looks at an empty ring `polls` times. After a fault the queue is of no more
+    /// use; what came before it is given first.
+    #[inline(always)]
+    pub fn fetch(&mut self, requests: &mut [RequestRecord], polls: u32) -> Result<usize, Fault> {
+        let mut fetched = 0;
+        let most = requests.len() as u32;
+        self.drain(polls, most, |queue, index, request| {
+            queue.in_service[index as usize] = 1;
+            requests[fetched] = request.record(index);
+            fetched += 1;
+        })?;
+        Ok(fetched)
+    }
+
+    /// Serves what is new on the driver ring from a disc that lies in the memory,
+    /// at most `most` requests; says how many there were. Polls and faults as
+    /// `fetch` does.
+    #[inline(always)]
+    pub fn serve(
+        &mut self,
+        disc: Range,
+        transfer: Transfer,
+        polls: u32,
+        most: u32,
+    ) -> Result<u32, Fault> {
+        self.drain(polls, most, |queue, index, request| {
+            // start_sector + len is at most num_sectors, and the disc has room for
+            // num_sectors: nothing overflows, and the copy checks it once more.
+            let start = request.start_sector() as usize * limits::SECTOR_BYTES as usize;
+            let len = request.len_bytes() as usize;
+            debug_assert!(start + len <= disc.len);
+            let (target, source) = if request.is_write() {
+                (disc.offset + start, request.address())
+            } else {
+                (request.address(), disc.offset + start)
+            };
+            transfer.copy(&queue.memory, target, source, len);
+            queue.complete_one(index, blk_status::OK);
+        })
+    }
+
+    /// Completes descriptors that `fetch` handed out, in the order of the list,
+    /// and publishes them. An entry that was not handed out is our caller's bug.
+    #[inline(always)]
+    pub fn complete(&mut self, completions: &[CompletionRecord]) {
+        for completion in completions {
+            let state = &mut self.in_service[completion.tag as usize];
+            assert!(*state != 0, "completed twice");
+            *state = 0;
+            self.complete_one(completion.tag, completion.status as u8);
+        }
+        self.publish();
+    }
+
+    /// Takes descriptors from the driver ring: good ones go to `serve`, others are
+    /// answered. Publishes at the end, and says how many were taken.
+    #[inline(always)]
+    fn drain(
+        &mut self,
+        polls: u32,
+        most: u32,
+        serve: impl FnMut(&mut Self, u32, Request),
+    ) -> Result<u32, Fault> {
+        let mut taken = 0;
+        if self.fault.is_none() {
+            self.fault = self.take_each(polls, most, &mut taken, serve).err();
+            self.publish();
+        }
+        match self.fault {
+            Some(fault) if taken == 0 => Err(fault),
+            _ => Ok(taken),
+        }
+    }
+
+    #[inline(always)]
+    fn take_each(
+        &mut self,
+        polls: u32,
+        most: u32,
+        taken: &mut u32,
+        mut serve: impl FnMut(&mut Self, u32, Request),
+    ) -> Result<(), Fault> {
+        let head = self.driver_ring.look(&self.memory, polls)?;
+        while self.driver_ring.has_before(head) && *taken < most {
+            let index = self.driver_ring.take(&self.memory)?;
+            if self.in_service[index as usize] != 0 {
+                // Its one completion belongs to the request in service; a status
+                // written now would end that one while its data still moves.
+                return Err(Fault::DescriptorState);
+            }
+            let descriptor = Descriptor::read(&self.memory, self.geometry.descriptor(index));
+            match self.limits.check(&self.memory, &descriptor) {
+                Ok(request) => serve(self, index, request),
+                Err(status) => self.complete_one(index, status),
+            }
+            *taken += 1;
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn complete_one(&mut self, index: u32, status: u8) {
+        Descriptor::write_status(&self.memory, self.geometry.descriptor(index), status);
+        self.device_ring.push(&self.memory, index as u16);
+        self.completed = self.completed.wrapping_add(1);
+        self.unpublished += 1;
+        if self.unpublished == list::PUBLISH_EVERY {
+            self.publish();
+        }
+    }
+
+    #[inline(always)]
+    fn publish(&mut self) {
+        if self.unpublished != 0 {
+            self.unpublished = 0;
+            self.device_ring.publish(&self.memory);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::dma::Window;
+    use crate::driver_queue::DriverQueue;
+    use crate::queue_layout::QueueLayout;
+    use crate::test_memory::TestMemory;
+    use std::{vec, vec::Vec};
+
+    const NUM_DESC: u32 = 16;
+    const HOST: Range = Range { offset: 8192, len: 65536 };
+    const DISC: Range = Range { offset: 8192 + 65536, len: 65536 };
+    const BUS_BYTES: usize = DISC.offset + DISC.len + 4096;
+
+    const EMPTY: RequestRecord = RequestRecord {
+        start_sector_low: 0,
+        start_sector_high: 0,
+        address: 0,
+        len_bytes: 0,
+        opf: 0,
+        tag: 0,
+        flags: 0,
+        status: 0,
+    };
+
+    /// The parts of one queue, which both ends borrow.
+    struct Bench {
+        bytes: TestMemory,
+        free: Vec<u16>,
+        tags: Vec<u32>,
+        in_service: Vec<u8>,
+        num_desc: u32,
+    }
+
+    impl Bench {
+        fn new(num_desc: u32) -> Self {
+            let count = num_desc as usize;
+            Self {
+                bytes: TestMemory::new(BUS_BYTES),
+                free: vec![0; count],
+                tags: vec![0; count],
+                in_service: vec![0; count],
+                num_desc,
+            }
+        }
+
+        fn open(&mut self) -> (Memory, Geometry, DriverQueue<'_>, DeviceQueue<'_>) {
+            let memory = self.bytes.memory();
+            let layout = QueueLayout::new(self.num_desc).expect("a layout");
+            let geometry = Geometry::new(
+                &memory,
+                0,
+                layout.driver_offset as usize,
+                layout.device_offset as usize,
+                self.num_desc,
+            )
+            .expect("a geometry");
+            let limits = Limits {
+                num_sectors: (DISC.len / 512) as u64,
+                max_len: 65536,
+                read_only: false,
+                window: Window::new(HOST, None),
+            };
+            let driver = DriverQueue::new(memory, geometry, &mut self.free, &mut self.tags);
+            let device = DeviceQueue::new(memory, geometry, limits, &mut self.in_service);
+            (memory, geometry, driver, device)
+        }
+    }
+
+    fn read(sector: u32, tag: u32) -> RequestRecord {
+        RequestRecord {
+            start_sector_low: sector,
+            address: HOST.offset as u32 + sector * 512,
+            len_bytes: 512,
+            tag,
+            ..EMPTY
+        }
+    }
+
+    fn reap(driver: &mut DriverQueue<'_>) -> Vec<(u32, u32)> {
+        let mut list = [CompletionRecord { tag: 0, status: 0 }; 64];
+        let count = driver.reap(&mut list).expect("no fault");
+        list[..count].iter().map(|completion| (completion.tag, completion.status)).collect()
+    }
+
+    #[test]
+    fn requests_are_handed_out_in_order_and_completed_in_any() {
+        let mut bench = Bench::new(NUM_DESC);
+        let (memory, geometry, mut driver, mut device) = bench.open();
+        let mut list = [EMPTY; 8];
+        assert_eq!(driver.put(&[read(3, 103), read(5, 105)]), 2);
+        assert_eq!(device.fetch(&mut list, 1), Ok(0), "not yet published");
+        driver.publish();
+        assert_eq!(device.fetch(&mut list, 1), Ok(2));
+        assert_eq!((list[0].start_sector_low, list[1].start_sector_low), (3, 5));
+        assert_eq!(reap(&mut driver), []);
+        let done = |index: u32, status| CompletionRecord { tag: index, status };
+        device.complete(&[done(list[1].tag, 0), done(list[0].tag, 10)]);
+        assert_eq!(reap(&mut driver), [(105, 0), (103, 10)]);
+        for index in 0..NUM_DESC {
+            let cleared = Descriptor::read(&memory, geometry.descriptor(index));
+            assert_eq!((cleared.flags, cleared.len, cleared.status), (0, 0, 0));
+        }
+    }
+
+    #[test]
+    fn all_but_one_descriptor_may_be_outstanding() {
+        let mut bench = Bench::new(NUM_DESC);
+        let (_, _, mut driver, mut device) = bench.open();
+        for round in 0..100 {
+            let requests: Vec<_> = (0..20).map(|index| read(index, round * 100 + index)).collect();
+            assert_eq!(driver.put(&requests), 15);
+            assert_eq!(driver.put(&requests), 0);
+            driver.publish();
+            assert_eq!(device.serve(DISC, Transfer::Dma, 1, 1000), Ok(15));
+            assert_eq!(reap(&mut driver).len(), 15);
+        }
+    }
+
+    #[test]
+    fn a_memory_disc_is_read_and_written_and_nothing_around_it() {
+        let mut bench = Bench::new(NUM_DESC);
+        let (memory, _, mut driver, mut device) = bench.open();
+        for offset in 0..BUS_BYTES - HOST.offset {
+            memory.write_u8(HOST.offset + offset, (offset / 512) as u8);
+        }
+        let write = RequestRecord {
+            start_sector_low: 2,
+            address: HOST.offset as u32 + 4 * 512,
+            len_bytes: 1024,
+            opf: 1,
+            ..EMPTY
+        };
+        let read = RequestRecord { start_sector_low: 127, address: HOST.offset as u32, ..write };
+        driver.put(&[write, RequestRecord { opf: 0, len_bytes: 512, ..read }]);
+        driver.publish();
+        assert_eq!(device.serve(DISC, Transfer::Pio, 1, 1000), Ok(2));
+        assert_eq!(reap(&mut driver), [(0, 0), (0, 0)]);
+        for offset in 0..BUS_BYTES - HOST.offset {
+            let sector = match HOST.offset + offset {
+                at if at < HOST.offset + 512 => 128 + 127,
+                at if (DISC.offset + 1024..DISC.offset + 2048).contains(&at) => offset / 512 - 126,
+                _ => offset / 512,
+            };
+            assert_eq!(memory.read_u8(HOST.offset + offset), sector as u8, "{offset}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_descriptor_is_answered_and_the_next_one_served() {
+        let mut bench = Bench::new(NUM_DESC);
+        let (_, _, mut driver, mut device) = bench.open();
+        let bad = RequestRecord { len_bytes: 100, ..read(0, 1) };
+        let unknown = RequestRecord { opf: 77, ..read(0, 2) };
+        driver.put(&[bad, unknown, read(0, 3)]);
+        driver.publish();
+        let mut list = [EMPTY; 8];
+        assert_eq!(device.fetch(&mut list, 1), Ok(1));
+        assert_eq!(device.completed(), 2);
+        assert_eq!(
+            reap(&mut driver),
+            [(1, u32::from(blk_status::INVAL)), (2, u32::from(blk_status::NOTSUPP))]
+        );
+    }
+
+    #[test]
+    fn a_descriptor_in_service_that_comes_again_stops_the_queue() {
+        let mut bench = Bench::new(NUM_DESC);
+        let (memory, geometry, mut driver, mut device) = bench.open();
+        driver.put(&[read(0, 1)]);
+        driver.publish();
+        let mut list = [EMPTY; 8];
+        assert_eq!(device.fetch(&mut list, 1), Ok(1));
+        memory.write_u16(geometry.driver_ring() + 4, list[0].tag as u16);
+        memory.store_release_u16(geometry.driver_ring(), 2);
+        assert_eq!(device.fetch(&mut list, 1), Err(Fault::DescriptorState));
+        assert_eq!(device.fetch(&mut list, 1), Err(Fault::DescriptorState), "for good");
+    }
+
+    #[test]
+    fn what_came_before_a_fault_is_given_first() {
+        let mut bench = Bench::new(NUM_DESC);
+        let (memory, geometry, mut driver, mut device) = bench.open();
+        driver.put(&[read(0, 1)]);
+        memory.write_u16(geometry.driver_ring() + 4, 999);
+        memory.store_release_u16(geometry.driver_ring(), 2);
+        let mut list = [EMPTY; 8];
+        assert_eq!(device.fetch(&mut list, 1), Ok(1));
+        assert_eq!(device.fetch(&mut list, 1), Err(Fault::DescriptorIndex));
+        memory.write_u16(geometry.device_ring() + 2, list[0].tag as u16);
+        memory.write_u16(geometry.device_ring() + 4, list[0].tag as u16);
+        memory.store_release_u16(geometry.device_ring(), 2);
+        assert_eq!(reap(&mut driver), [(1, 0)]);
+        let mut completions = [CompletionRecord { tag: 0, status: 0 }; 4];
+        assert_eq!(driver.reap(&mut completions), Err(Fault::DescriptorState));
+    }
+
+    #[test]
+    fn two_threads_exchange_every_request_once() {
+        let mut bench = Bench::new(64);
+        let (memory, geometry, mut driver, mut device) = bench.open();
+        for sector in 0..DISC.len / 512 {
+            memory.write_u32(DISC.offset + sector * 512, sector as u32 + 1);
+        }
+        const TOTAL: u32 = if cfg!(miri) { 200 } else { 200_000 };
+        struct Sendable<T>(T);
+        // SAFETY: the queue's end moves to one thread as a whole; what both ends
+        // share is the memory, which is made for that.
+        unsafe impl<T> Send for Sendable<T> {}
+        let device_end = Sendable(&mut device);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let Sendable(device) = { device_end };
+                let mut served = 0;
+                while served < TOTAL {
+                    served += device.serve(DISC, Transfer::Dma, 100, 32).expect("no fault");
+                    std::thread::yield_now();
+                }
+            });
+            let (mut sent, mut done) = (0, 0);
+            while done < TOTAL {
+                let mut batch = Vec::new();
+                while sent < TOTAL && batch.len() < 20 && sent - done < 60 {
+                    batch.push(RequestRecord {
+                        address: (HOST.offset as u32) + (sent % 64) * 512,
+                        ..read(sent % 128, sent)
+                    });
+                    sent += 1;
+                }
+                sent -= (batch.len() - driver.put(&batch)) as u32;
+                driver.publish();
+                for (tag, status) in reap(&mut driver) {
+                    assert_eq!((tag, status), (done, 0), "a memory disc completes in order");
+                    let at = HOST.offset + (tag as usize % 64) * 512;
+                    assert_eq!(memory.read_u32(at), tag % 128 + 1);
+                    done += 1;
+                }
+                std::thread::yield_now();
+            }
+        });
+        assert_eq!(geometry.num_desc(), 64);
+    }
+}

@@ -1,0 +1,64 @@
+//! The flat lists that cross between an engine and its caller, one crossing a
+//! batch. They are not part of the protocol and never stand in the bus's BAR or
+//! host memory. `ts/engine/records.ts` is generated from this file.
+
+use crate::layout::{wire_constants, wire_struct};
+
+wire_struct! {
+    /// A request: what a driver submits, and what a device queue hands out
+    /// after it checked the descriptor.
+    RequestRecord, 32 bytes {
+        /// First sector, low half.
+        0 start_sector_low: u32,
+        /// First sector, high half.
+        4 start_sector_high: u32,
+        /// Bus address of the data.
+        8 address: u32,
+        /// Bytes.
+        12 len_bytes: u32,
+        /// Operation, one of `operation`.
+        16 opf: u32,
+        /// Driver: the caller's mark, given back with the completion.
+        /// Device: the index of the descriptor.
+        20 tag: u32,
+        /// Descriptor flags; a driver queue adds *in use*.
+        24 flags: u32,
+        /// Result, where a descriptor is decoded; 0 in a request.
+        28 status: u32,
+    }
+}
+
+wire_struct! {
+    /// A completion: what a device queue is told, and what a driver reaps.
+    CompletionRecord, 8 bytes {
+        /// Driver: the mark of the request. Device: the index of the descriptor.
+        0 tag: u32,
+        /// One of `blk_status`.
+        4 status: u32,
+    }
+}
+
+wire_constants! {
+    /// Why a queue can go no further: the other side broke the protocol in a
+    /// way that no status can answer. Given as negative numbers.
+    queue_fault: u32 {
+        /// A ring's `idx` is not below the number of descriptors.
+        RING_INDEX = 1,
+        /// A ring holds an index of no descriptor.
+        DESCRIPTOR_INDEX = 2,
+        /// A ring holds the index of a descriptor whose turn it is not: one still
+        /// in service on the driver ring, one not outstanding on the device ring.
+        DESCRIPTOR_STATE = 3,
+    }
+}
+
+wire_constants! {
+    /// Lengths of the lists, in records.
+    list: u32 {
+        /// Records in one list. A longer batch takes several calls.
+        CAPACITY = 256,
+        /// Completions after which a device queue publishes within a batch: the
+        /// driver works on the first while the device works on the next.
+        PUBLISH_EVERY = 4,
+    }
+}

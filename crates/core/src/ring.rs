@@ -1,0 +1,169 @@
+//! A ring: `u16 idx, u16 ring[num_desc]`, one producer and one consumer
+//! (protocol, section 3). Each end keeps its own position and trusts only it.
+//!
+//! ```text
+//!   ring ─► idx    next entry the producer will write; published with release
+//!           ring[0]
+//!           …      entries from the consumer's position up to idx are new
+//!           ring[num_desc − 1]
+//! ```
+//!
+//! Positions run modulo `num_desc`, so a full ring of `num_desc` entries would
+//! read as empty: at most `num_desc − 1` are outstanding (section 4, fault 6),
+//! which the driver's count of descriptors sees to.
+
+use crate::memory::Memory;
+
+/// Why a ring can go no further. The values are those of `queue_fault`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Fault {
+    /// The other side's `idx` is not below `num_desc`.
+    RingIndex = crate::records::queue_fault::RING_INDEX as i32,
+    /// An entry is the index of no descriptor.
+    DescriptorIndex = crate::records::queue_fault::DESCRIPTOR_INDEX as i32,
+    /// An entry is the index of a descriptor whose turn it is not.
+    DescriptorState = crate::records::queue_fault::DESCRIPTOR_STATE as i32,
+}
+
+/// The end that writes entries.
+#[derive(Clone, Copy, Debug)]
+pub struct Producer {
+    ring: usize,
+    num_desc: u32,
+    position: u32,
+}
+
+impl Producer {
+    /// The producer of the ring at an offset, at a position below `num_desc`.
+    pub const fn new(ring: usize, num_desc: u32, position: u32) -> Self {
+        Self { ring, num_desc, position }
+    }
+
+    /// The next entry's place in the ring.
+    #[inline(always)]
+    pub const fn position(&self) -> u32 {
+        self.position
+    }
+
+    /// Writes the next entry; the consumer does not see it before `publish`.
+    #[inline(always)]
+    pub fn push(&mut self, memory: &Memory, index: u16) {
+        memory.write_u16(entry(self.ring, self.position), index);
+        self.position = next(self.position, self.num_desc);
+    }
+
+    /// Shows the consumer all entries written so far. The release store pairs
+    /// with the acquire load in [`Consumer::look`]: what the entries speak of was
+    /// written before.
+    #[inline(always)]
+    pub fn publish(&self, memory: &Memory) {
+        memory.store_release_u16(self.ring, self.position as u16);
+    }
+}
+
+/// The end that takes entries.
+#[derive(Clone, Copy, Debug)]
+pub struct Consumer {
+    ring: usize,
+    num_desc: u32,
+    position: u32,
+}
+
+impl Consumer {
+    /// The consumer of the ring at an offset, at a position below `num_desc`.
+    pub const fn new(ring: usize, num_desc: u32, position: u32) -> Self {
+        Self { ring, num_desc, position }
+    }
+
+    /// The next entry's place in the ring.
+    #[inline(always)]
+    pub const fn position(&self) -> u32 {
+        self.position
+    }
+
+    /// How far the producer has published: looks until there is something new,
+    /// at most `polls` times, at least once. The acquire load pairs with the
+    /// release store in [`Producer::publish`].
+    #[inline(always)]
+    pub fn look(&self, memory: &Memory, polls: u32) -> Result<u32, Fault> {
+        let mut looks = 1;
+        let mut head = u32::from(memory.load_acquire_u16(self.ring));
+        while head == self.position && looks < polls {
+            core::hint::spin_loop();
+            looks += 1;
+            head = u32::from(memory.load_acquire_u16(self.ring));
+        }
+        if head < self.num_desc { Ok(head) } else { Err(Fault::RingIndex) }
+    }
+
+    /// Whether there is an entry before `head`, a value that `look` gave.
+    #[inline(always)]
+    pub const fn has_before(&self, head: u32) -> bool {
+        self.position != head
+    }
+
+    /// Takes the next entry: the index of a descriptor, checked.
+    #[inline(always)]
+    pub fn take(&mut self, memory: &Memory) -> Result<u32, Fault> {
+        let index = u32::from(memory.read_u16(entry(self.ring, self.position)));
+        self.position = next(self.position, self.num_desc);
+        if index < self.num_desc { Ok(index) } else { Err(Fault::DescriptorIndex) }
+    }
+}
+
+#[inline(always)]
+const fn entry(ring: usize, position: u32) -> usize {
+    ring + 2 + 2 * position as usize
+}
+
+/// `(position + 1) mod num_desc`, without a division.
+#[inline(always)]
+const fn next(position: u32, num_desc: u32) -> u32 {
+    if position + 1 == num_desc { 0 } else { position + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_memory::TestMemory;
+
+    #[test]
+    fn entries_come_out_in_order_over_many_turns() {
+        for num_desc in [16, 17, 256] {
+            let bytes = TestMemory::new(4096);
+            let memory = bytes.memory();
+            let mut producer = Producer::new(8, num_desc, 0);
+            let mut consumer = Consumer::new(8, num_desc, 0);
+            let (mut sent, mut taken) = (0_u32, 0_u32);
+            for round in 0..1000 {
+                for _ in 0..round % num_desc {
+                    producer.push(&memory, (sent % num_desc) as u16);
+                    sent += 1;
+                }
+                assert_eq!(consumer.look(&memory, 1), Ok(consumer.position), "not yet published");
+                producer.publish(&memory);
+                let head = consumer.look(&memory, 1).expect("a head");
+                while consumer.has_before(head) {
+                    assert_eq!(consumer.take(&memory), Ok(taken % num_desc));
+                    taken += 1;
+                }
+                assert_eq!(sent, taken);
+            }
+        }
+    }
+
+    #[test]
+    fn an_idx_or_an_entry_out_of_range_is_a_fault() {
+        let bytes = TestMemory::new(4096);
+        let memory = bytes.memory();
+        let mut consumer = Consumer::new(0, 16, 0);
+        for idx in [16, 17, u16::MAX] {
+            memory.write_u16(0, idx);
+            assert_eq!(consumer.look(&memory, 1), Err(Fault::RingIndex));
+        }
+        memory.write_u16(0, 1);
+        memory.write_u16(2, 16);
+        assert_eq!(consumer.take(&memory), Err(Fault::DescriptorIndex));
+    }
+}

@@ -1,0 +1,60 @@
+// Generated from crates/core by `npm run generate:abi`. Do not edit.
+
+/** Fields of a request record, in 32-bit words. */
+export const RequestWord = {
+  /** First sector, low half. */
+  startSectorLow: 0,
+  /** First sector, high half. */
+  startSectorHigh: 1,
+  /** Bus address of the data. */
+  address: 2,
+  /** Bytes. */
+  lenBytes: 3,
+  /** Operation, one of `operation`. */
+  opf: 4,
+  /**
+   * Driver: the caller's mark, given back with the completion.
+   * Device: the index of the descriptor.
+   */
+  tag: 5,
+  /** Descriptor flags; a driver queue adds *in use*. */
+  flags: 6,
+  /** Result, where a descriptor is decoded; 0 in a request. */
+  status: 7,
+} as const;
+
+/** Fields of a completion record, in 32-bit words. */
+export const CompletionWord = {
+  /** Driver: the mark of the request. Device: the index of the descriptor. */
+  tag: 0,
+  /** One of `blk_status`. */
+  status: 1,
+} as const;
+
+/** 32-bit words of a request record. */
+export const REQUEST_WORDS = 8;
+
+/** 32-bit words of a completion record. */
+export const COMPLETION_WORDS = 2;
+
+/** Records in one list. A longer batch takes several calls. */
+export const LIST_CAPACITY = 256;
+
+/**
+ * Completions after which a device queue publishes within a batch: the
+ * driver works on the first while the device works on the next.
+ */
+export const LIST_PUBLISH_EVERY = 4;
+
+/** Why a queue can go no further; engines give them as negative numbers. */
+export const QueueFault = {
+  /** A ring's `idx` is not below the number of descriptors. */
+  RING_INDEX: 1,
+  /** A ring holds an index of no descriptor. */
+  DESCRIPTOR_INDEX: 2,
+  /**
+   * A ring holds the index of a descriptor whose turn it is not: one still
+   * in service on the driver ring, one not outstanding on the device ring.
+   */
+  DESCRIPTOR_STATE: 3,
+} as const;
