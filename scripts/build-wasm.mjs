@@ -52,7 +52,16 @@ const toolchain = { rustc: version(tools.rustc), linker: version(tools.wasmLd) }
 
 execFileSync(
   tools.cargo,
-  ["build", "--release", "--locked", "--package", "blockpt-wasm", "--target", "wasm32-unknown-unknown", "-Zbuild-std=core"],
+  [
+    "build",
+    "--release",
+    "--locked",
+    "--package",
+    "blockpt-wasm",
+    "--target",
+    "wasm32-unknown-unknown",
+    "-Zbuild-std=core",
+  ],
   {
     cwd: root,
     stdio: "inherit",
@@ -75,7 +84,11 @@ if (!process.argv.includes("--check")) {
   console.log(`ts/engine/wasm/blockpt.wasm is what crates/ gives, ${bytes.length} bytes`);
 } else {
   const recorded = JSON.parse(readFileSync(record, "utf8"));
-  console.error("ts/engine/wasm/blockpt.wasm is not what crates/ gives: run `npm run build:wasm` and commit it.");
-  console.error(`recorded toolchain: ${JSON.stringify(recorded)}\nthis toolchain:     ${JSON.stringify(toolchain)}`);
+  console.error(
+    "ts/engine/wasm/blockpt.wasm is not what crates/ gives: run `npm run build:wasm` and commit it.",
+  );
+  console.error(
+    `recorded toolchain: ${JSON.stringify(recorded)}\nthis toolchain:     ${JSON.stringify(toolchain)}`,
+  );
   process.exit(1);
 }

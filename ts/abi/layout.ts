@@ -24,6 +24,9 @@ export const MAX_DEVICES = 16;
 /** Most bytes of a disc's name in `dev_name`, without its `;`. */
 export const MAX_NAME_BYTES = 63;
 
+/** Bytes of the `dev_name` register. */
+export const DEV_NAME_BYTES = 1025;
+
 /** Fewest descriptors of a queue. */
 export const MIN_DESCRIPTORS = 16;
 

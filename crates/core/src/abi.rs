@@ -38,6 +38,8 @@ wire_constants! {
         MAX_DEVICES = 16,
         /// Most bytes of a disc's name in `dev_name`, without its `;`.
         MAX_NAME_BYTES = 63,
+        /// Bytes of the `dev_name` register.
+        DEV_NAME_BYTES = 1025,
         /// Fewest descriptors of a queue.
         MIN_DESCRIPTORS = 16,
         /// Most descriptors of a queue.

@@ -1,0 +1,86 @@
+// All registers at once, by name: for whoever looks rather than drives.
+
+import { BlockptError } from "../errors.js";
+import { DEV_NAME_BYTES, REGISTERS_BYTES, Register } from "./layout.js";
+
+/** The registers (protocol, section 2). */
+export interface Registers {
+  magic: number;
+  command: number;
+  status: number;
+  queueBarOffset: number;
+  drvOffset: number;
+  devOffset: number;
+  numDesc: number;
+  maxDevs: number;
+  irq: number;
+  qsize: number;
+  numQueues: number;
+  queueOffset: number;
+  availableQsize: number;
+  devIdx: number;
+  perm: number;
+  qidx: number;
+  numSectors: bigint;
+  /** The text of `dev_name` up to its NUL: disc paths, each ended by `;`. */
+  devName: string;
+}
+
+/**
+ * Reads the registers (protocol, section 2), each once; together they are no
+ * snapshot, as the other side may write between two of them.
+ *
+ * @param view - the BAR, or its first 1152 bytes
+ * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` if the view is shorter
+ *
+ * @example
+ * ```ts
+ * import { createBus } from "blockpt";
+ * import { readRegisters } from "blockpt/abi";
+ *
+ * const bus = await createBus();
+ * const bar = new DataView(bus.buffer, bus.bar.offset, bus.bar.length);
+ * console.log(readRegisters(bar).magic); // 0: no endpoint is started
+ * ```
+ */
+export function readRegisters(view: ArrayBufferView): Registers {
+  if (view.byteLength < REGISTERS_BYTES) {
+    throw new BlockptError(
+      "ERR_BLOCKPT_INVALID_ARGUMENT",
+      `the registers take ${REGISTERS_BYTES} bytes, the view has ${view.byteLength}`,
+    );
+  }
+  const bar = new DataView(view.buffer, view.byteOffset, REGISTERS_BYTES);
+  const u32 = (offset: number): number => bar.getUint32(offset, true);
+  return {
+    magic: u32(Register.magic),
+    command: u32(Register.command),
+    status: u32(Register.status),
+    queueBarOffset: u32(Register.queueBarOffset),
+    drvOffset: u32(Register.drvOffset),
+    devOffset: u32(Register.devOffset),
+    numDesc: u32(Register.numDesc),
+    maxDevs: u32(Register.maxDevs),
+    irq: u32(Register.irq),
+    qsize: u32(Register.qsize),
+    numQueues: u32(Register.numQueues),
+    queueOffset: u32(Register.queueOffset),
+    availableQsize: u32(Register.availableQsize),
+    devIdx: bar.getUint8(Register.devIdx),
+    perm: bar.getUint8(Register.perm),
+    qidx: bar.getUint8(Register.qidx),
+    numSectors: bar.getBigUint64(Register.numSectors, true),
+    devName: readName(bar),
+  };
+}
+
+function readName(bar: DataView): string {
+  // Copied out first: a TextDecoder takes no shared memory.
+  const bytes: number[] = [];
+  for (let index = 0; index < DEV_NAME_BYTES; index++) {
+    const byte = bar.getUint8(Register.devName + index);
+    if (byte === 0) break;
+    bytes.push(byte);
+  }
+  return new TextDecoder().decode(Uint8Array.from(bytes));
+}

@@ -1,0 +1,176 @@
+// The bus: one shared memory that stands for the machine between the two sides.
+
+import { DEFAULT_BAR_BYTES } from "../abi/layout.js";
+import type { BusRange, Engine } from "../engine/engine.js";
+import { PageAllocator } from "../engine/page-allocator.js";
+import {
+  bufferOf,
+  createMemory,
+  type EngineChoice,
+  type EngineMemory,
+  openEngine,
+} from "../engine/select.js";
+import { BlockptError, checkInteger } from "../errors.js";
+import { ConfigSpace } from "./config-space.js";
+import { Iommu } from "./iommu.js";
+import { type BusLayout, HOST_PAGE_BYTES, LARGE_PAGE_BYTES, layoutBus } from "./layout.js";
+import { Msix } from "./msix.js";
+
+const DEFAULT_HOST_MEMORY_BYTES = 64 * 1024 * 1024;
+const DEFAULT_ENDPOINT_MEMORY_BYTES = 1024 * 1024 * 1024;
+const MAX_BAR_BYTES = 64 * 1024 * 1024;
+/** A WebAssembly memory has at most 2^32 bytes. */
+const MAX_BUS_BYTES = 2 ** 32 - LARGE_PAGE_BYTES;
+
+/** What a bus is to be like. All sizes are in bytes; untouched memory costs nothing. */
+export interface BusOptions {
+  /** Host memory: what descriptors point into. A multiple of 4096. Default 64 MiB. */
+  hostMemoryBytes?: number;
+  /** The endpoint's BAR. A power of two, 16 bytes to 64 MiB. Default 128 KiB. */
+  barBytes?: number;
+  /** Room for memory discs. A multiple of 65536. Default 1 GiB. */
+  endpointMemoryBytes?: number;
+  /** Whether the endpoint reaches only the host memory that the root complex mapped. Default false. */
+  iommu?: boolean;
+  /** Which engine; by default what `BLOCKPT_ENGINE` says, else `auto`: wasm, or typescript where wasm does not load. */
+  engine?: EngineChoice;
+}
+
+/** What opens a bus in another thread; can be posted. */
+export interface BusHandle {
+  /** @internal */
+  readonly memory: EngineMemory;
+  /** @internal */
+  readonly layout: BusLayout;
+}
+
+/**
+ * One thread's view of a bus: the endpoint's BAR and the root complex's host
+ * memory in one `SharedArrayBuffer`. A bus address is a byte offset in it.
+ *
+ * Made by {@link createBus} and {@link openBus}.
+ */
+export class Bus {
+  /** Opens the same bus in another thread: post it there and call {@link openBus}. */
+  readonly handle: BusHandle;
+  /** Every byte of the bus. Does not move or grow. */
+  readonly buffer: SharedArrayBuffer;
+  /** The endpoint's BAR (protocol, section 2). */
+  readonly bar: BusRange;
+  /** The root complex's memory: what an endpoint may reach. */
+  readonly hostMemory: BusRange;
+  /** The endpoint's memory: where memory discs are. */
+  readonly endpointMemory: BusRange;
+  /** This thread's engine. */
+  readonly engine: Engine;
+  /** The function's PCI configuration space. */
+  readonly configSpace: ConfigSpace;
+  /** The function's MSI-X vectors. */
+  readonly msix: Msix;
+  /** The IOMMU, if the bus has one. */
+  readonly iommu: Iommu | undefined;
+  /** @internal Pages of host memory. */
+  readonly hostPages: PageAllocator;
+  /** @internal Pages of endpoint memory. */
+  readonly endpointPages: PageAllocator;
+
+  /** @internal */
+  constructor(handle: BusHandle) {
+    const { layout, memory } = handle;
+    this.handle = handle;
+    this.buffer = bufferOf(memory);
+    this.bar = layout.bar;
+    this.hostMemory = layout.hostMemory;
+    this.endpointMemory = layout.endpointMemory;
+    this.engine = openEngine(memory, layout.workspace, layout.workspaceTable);
+    this.configSpace = new ConfigSpace(this.buffer, layout.configSpace);
+    this.iommu =
+      layout.iommuTable === 0
+        ? undefined
+        : new Iommu(this.buffer, layout.iommuTable, layout.hostMemory);
+    this.msix = new Msix(this.buffer, this.configSpace, layout.hostMemory, this.iommu);
+    this.hostPages = new PageAllocator(
+      this.buffer,
+      layout.hostTable,
+      layout.hostMemory,
+      HOST_PAGE_BYTES,
+    );
+    this.endpointPages = new PageAllocator(
+      this.buffer,
+      layout.endpointTable,
+      layout.endpointMemory,
+      LARGE_PAGE_BYTES,
+    );
+  }
+
+  /** A view of the BAR. */
+  barView(): DataView {
+    return new DataView(this.buffer, this.bar.offset, this.bar.length);
+  }
+
+  /**
+   * Gives back what this thread's engine takes of the bus. The bus itself lives
+   * as long as somebody has its buffer; this view of it is of no more use.
+   */
+  close(): void {
+    this.engine.close();
+  }
+}
+
+/**
+ * Makes a bus.
+ *
+ * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` if a size is out of
+ * its range; `ERR_BLOCKPT_ENGINE` if the engine that was asked for does not load
+ *
+ * @example
+ * ```ts
+ * import { createBus } from "blockpt";
+ *
+ * const bus = await createBus({ hostMemoryBytes: 16 * 1024 * 1024 });
+ * console.log(bus.bar.length); // 131072
+ * ```
+ */
+export async function createBus(options: BusOptions = {}): Promise<Bus> {
+  const {
+    hostMemoryBytes = DEFAULT_HOST_MEMORY_BYTES,
+    barBytes = DEFAULT_BAR_BYTES,
+    endpointMemoryBytes = DEFAULT_ENDPOINT_MEMORY_BYTES,
+    iommu = false,
+    engine,
+  } = options;
+  checkSize("hostMemoryBytes", hostMemoryBytes, HOST_PAGE_BYTES);
+  checkSize("endpointMemoryBytes", endpointMemoryBytes, LARGE_PAGE_BYTES);
+  checkInteger("barBytes", barBytes, 16, MAX_BAR_BYTES);
+  if ((barBytes & (barBytes - 1)) !== 0) {
+    throw new BlockptError(
+      "ERR_BLOCKPT_INVALID_ARGUMENT",
+      `barBytes is ${barBytes}: a BAR is a power of two`,
+    );
+  }
+  const layout = layoutBus(hostMemoryBytes, barBytes, endpointMemoryBytes, iommu);
+  checkInteger("bytes of the bus in all", layout.bytes, 0, MAX_BUS_BYTES);
+  const bus = new Bus({ memory: await createMemory(engine, layout.bytes), layout });
+  bus.configSpace.linkDown();
+  return bus;
+}
+
+/**
+ * Opens a bus that another thread made.
+ *
+ * @param handle - `bus.handle`, posted here
+ * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SPACE` if more than some 250 threads and queues are open on the bus
+ */
+export function openBus(handle: BusHandle): Bus {
+  return new Bus(handle);
+}
+
+function checkSize(what: string, bytes: number, unit: number): void {
+  checkInteger(what, bytes, unit, MAX_BUS_BYTES);
+  if (bytes % unit !== 0) {
+    throw new BlockptError(
+      "ERR_BLOCKPT_INVALID_ARGUMENT",
+      `${what} is ${bytes}: a multiple of ${unit} is wanted`,
+    );
+  }
+}

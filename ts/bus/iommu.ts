@@ -1,0 +1,51 @@
+// The IOMMU: which pages of host memory the endpoint reaches. One counter a page,
+// which engines check at each DMA (crates/core/src/dma.rs); the root complex counts
+// up before it publishes a descriptor and down after it took the completion.
+
+import type { BusRange } from "../engine/engine.js";
+import { assert } from "../errors.js";
+import { HOST_PAGE_BYTES } from "./layout.js";
+
+export class Iommu {
+  readonly #table: Int32Array;
+  readonly #hostMemory: BusRange;
+
+  constructor(buffer: SharedArrayBuffer, tableOffset: number, hostMemory: BusRange) {
+    this.#table = new Int32Array(buffer, tableOffset, hostMemory.length / HOST_PAGE_BYTES);
+    this.#hostMemory = hostMemory;
+  }
+
+  /** Lets the endpoint reach the pages of a range of host memory. Mappings of a page add up. */
+  map(address: number, lenBytes: number): void {
+    this.#count(address, lenBytes, 1);
+  }
+
+  /** Takes one mapping of the pages of a range back. */
+  unmap(address: number, lenBytes: number): void {
+    this.#count(address, lenBytes, -1);
+  }
+
+  /** Whether the endpoint reaches every byte of a range. */
+  isMapped(address: number, lenBytes: number): boolean {
+    const [first, end] = this.#pages(address, lenBytes);
+    for (let page = first; page < end; page++) {
+      if (Atomics.load(this.#table, page) === 0) return false;
+    }
+    return true;
+  }
+
+  #count(address: number, lenBytes: number, change: number): void {
+    const [first, end] = this.#pages(address, lenBytes);
+    for (let page = first; page < end; page++) {
+      const before = Atomics.add(this.#table, page, change);
+      assert(before + change >= 0, `page ${page} was not mapped`);
+    }
+  }
+
+  #pages(address: number, lenBytes: number): [number, number] {
+    const offset = address - this.#hostMemory.offset;
+    assert(offset >= 0 && offset + lenBytes <= this.#hostMemory.length, "outside host memory");
+    const first = Math.floor(offset / HOST_PAGE_BYTES);
+    return [first, Math.ceil((offset + lenBytes) / HOST_PAGE_BYTES)];
+  }
+}

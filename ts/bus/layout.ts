@@ -1,0 +1,90 @@
+// Where everything in a bus is.
+//
+//   0         ┌──────────────────┐
+//             │ engine           │  64 KiB: static data of the WebAssembly module
+//   64 KiB    ├──────────────────┤
+//             │ configuration    │  4 KiB: PCI configuration space of the function
+//             ├──────────────────┤
+//             │ page tables      │  who holds which page of the three regions below
+//             │ IOMMU table      │  mappings of each page of host memory
+//             ├──────────────────┤
+//             │ workspace        │  engines' stacks and queue contexts
+//             ├──────────────────┤
+//             │ BAR              │  registers, descriptor space, MSI-X; at a multiple of its size
+//             ├──────────────────┤
+//             │ host memory      │  the RC's: what descriptors point into
+//             ├──────────────────┤
+//             │ endpoint memory  │  the EP's: memory discs
+//             └──────────────────┘
+//
+// Nothing moves and nothing grows, so every thread's views stay good. Pages that
+// nobody wrote take no memory of the machine, so regions may be generous.
+
+import { roundUp } from "../abi/queue-layout.js";
+import type { BusRange } from "../engine/engine.js";
+import { PageAllocator } from "../engine/page-allocator.js";
+
+/** Bytes of PCI configuration space. */
+export const CONFIG_SPACE_BYTES = 4096;
+/** Bytes of a page of host memory, the grain of allocation and of the IOMMU. */
+export const HOST_PAGE_BYTES = 4096;
+/** Bytes of a page of the workspace and of endpoint memory. */
+export const LARGE_PAGE_BYTES = 65536;
+
+const ENGINE_BYTES = 65536;
+const WORKSPACE_BYTES = 16 * 1024 * 1024;
+
+/** What a bus is made of; ranges are in bytes of its buffer. */
+export interface BusLayout {
+  readonly configSpace: BusRange;
+  readonly workspaceTable: number;
+  readonly hostTable: number;
+  readonly endpointTable: number;
+  /** 0 where there is no IOMMU. */
+  readonly iommuTable: number;
+  readonly workspace: BusRange;
+  readonly bar: BusRange;
+  readonly hostMemory: BusRange;
+  readonly endpointMemory: BusRange;
+  /** Bytes of the whole bus. */
+  readonly bytes: number;
+}
+
+/** Lays a bus out; the sizes were checked. */
+export function layoutBus(
+  hostMemoryBytes: number,
+  barBytes: number,
+  endpointMemoryBytes: number,
+  iommu: boolean,
+): BusLayout {
+  let end = ENGINE_BYTES;
+  const place = (length: number, alignment: number): BusRange => {
+    const offset = roundUp(end, alignment);
+    end = offset + length;
+    return { offset, length };
+  };
+  const table = (rangeBytes: number, pageBytes: number): number =>
+    place(PageAllocator.tableBytes(rangeBytes, pageBytes), 64).offset;
+
+  const configSpace = place(CONFIG_SPACE_BYTES, HOST_PAGE_BYTES);
+  const workspaceTable = table(WORKSPACE_BYTES, LARGE_PAGE_BYTES);
+  const hostTable = table(hostMemoryBytes, HOST_PAGE_BYTES);
+  const endpointTable = table(endpointMemoryBytes, LARGE_PAGE_BYTES);
+  const iommuTable = iommu ? table(hostMemoryBytes, HOST_PAGE_BYTES) : 0;
+  const workspace = place(WORKSPACE_BYTES, LARGE_PAGE_BYTES);
+  const bar = place(barBytes, Math.max(barBytes, HOST_PAGE_BYTES));
+  const hostMemory = place(hostMemoryBytes, LARGE_PAGE_BYTES);
+  const endpointMemory = place(endpointMemoryBytes, LARGE_PAGE_BYTES);
+  return {
+    configSpace,
+    workspaceTable,
+    hostTable,
+    endpointTable,
+    iommuTable,
+    workspace,
+    bar,
+    hostMemory,
+    endpointMemory,
+    bytes: roundUp(end, LARGE_PAGE_BYTES),
+  };
+}

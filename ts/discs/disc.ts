@@ -1,0 +1,56 @@
+// What a disc is: the one interface behind the endpoint.
+
+import { SECTOR_BYTES } from "../abi/layout.js";
+import type { Bus } from "../bus/bus.js";
+import type { BusRange } from "../engine/engine.js";
+import { BlockptError } from "../errors.js";
+
+/** How a disc is opened again in another thread; can be posted. */
+export type DiscHandle =
+  | { readonly kind: "memory"; readonly range: BusRange; readonly readOnly: boolean }
+  | {
+      readonly kind: "file";
+      readonly fd: number;
+      readonly sizeBytes: number;
+      readonly readOnly: boolean;
+    };
+
+/**
+ * A block device that an endpoint can export. Offsets and lengths are bytes,
+ * multiples of 512, and within the disc: whoever calls has checked them.
+ */
+export interface Disc {
+  /** Size in bytes, a multiple of 512. */
+  readonly sizeBytes: number;
+  /** Whether it may only be read. */
+  readonly readOnly: boolean;
+  /** Opens the same disc in another thread. */
+  readonly handle: DiscHandle;
+  /** Where the disc lies in the bus, if it does: an engine then serves it by itself. */
+  readonly busRange: BusRange | undefined;
+  /** Reads from the disc into host memory; gives one of `BlkStatus`. */
+  readInto(bus: Bus, address: number, lenBytes: number, offsetBytes: number): number;
+  /** Writes from host memory to the disc; gives one of `BlkStatus`. */
+  writeFrom(bus: Bus, address: number, lenBytes: number, offsetBytes: number): number;
+  /** Gives back what the disc holds; it is of no more use. */
+  close(): void;
+}
+
+/**
+ * Checks a disc's size.
+ *
+ * @internal
+ */
+export function checkDiscSize(what: string, sizeBytes: number): void {
+  const complaint =
+    sizeBytes === 0
+      ? "is empty"
+      : !Number.isSafeInteger(sizeBytes) || sizeBytes < 0
+        ? `has ${sizeBytes} bytes, out of range`
+        : sizeBytes % SECTOR_BYTES !== 0
+          ? `has ${sizeBytes} bytes, not a multiple of ${SECTOR_BYTES}`
+          : undefined;
+  if (complaint !== undefined) {
+    throw new BlockptError("ERR_BLOCKPT_DISC_SIZE", `${what} ${complaint}`);
+  }
+}

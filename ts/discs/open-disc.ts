@@ -1,0 +1,16 @@
+// Opens a disc in another thread than the one that made it.
+
+import type { Bus } from "../bus/bus.js";
+import type { Disc, DiscHandle } from "./disc.js";
+import { FileDisc } from "./file-disc.js";
+import { MemoryDisc } from "./memory-disc.js";
+
+/** The disc of a handle, for this thread; whoever made the handle closes the disc. */
+export function openDisc(bus: Bus, handle: DiscHandle): Disc {
+  switch (handle.kind) {
+    case "memory":
+      return MemoryDisc.open(bus, handle);
+    case "file":
+      return FileDisc.adopt(handle);
+  }
+}

@@ -1,0 +1,300 @@
+// The endpoint: a controller with the function `pci_epf_blockpt` bound to it, the
+// discs it exports, and the link.
+
+import {
+  BASE_CLASS,
+  DEVICE_ID,
+  MAGIC,
+  MAX_DEVICES,
+  MAX_NAME_BYTES,
+  MIN_DESCRIPTORS,
+  REGISTERS_BYTES,
+  Register,
+  VENDOR_ID,
+} from "../abi/layout.js";
+import { queueLayout } from "../abi/queue-layout.js";
+import type { Bus } from "../bus/bus.js";
+import type { FunctionIdentity, MsixLocation } from "../bus/config-space.js";
+import { Msix } from "../bus/msix.js";
+import type { Disc } from "../discs/disc.js";
+import type { BusRange } from "../engine/engine.js";
+import { BlockptError, checkInteger } from "../errors.js";
+import { CommandHandler } from "./commands.js";
+import { ExportedDisc, type ReportQueueStopped } from "./exported-disc.js";
+
+/** The controller that a function is bound to. */
+export interface Controller {
+  /** Its name, as `/sys/class/pci_epc` lists it. */
+  name: string;
+  /** Bytes of its BAR, if the hardware fixes them: another size of the bus's BAR is refused. */
+  fixedBarBytes?: number;
+  /** Most MSI-X vectors that it can raise. Default 2048. */
+  maxVectors?: number;
+}
+
+/** What an endpoint is to be like. */
+export interface EndpointOptions {
+  /** The controller, or its name. */
+  controller: string | Controller;
+  /** PCI vendor, 0 to 0xffff. Default 0x0000. */
+  vendorId?: number;
+  /** PCI device, 0 to 0xffff. Default 0xc402. */
+  deviceId?: number;
+  /** MSI-X vectors, 1 to 2048. Default 32. */
+  msixInterrupts?: number;
+  /** The rest of the configuration header. */
+  identity?: Partial<Omit<FunctionIdentity, "vendorId" | "deviceId">>;
+  /** Hears why commands were refused and queues stopped, a line each. */
+  log?: (line: string) => void;
+  /** Hears of queues that were stopped because they could go no further (protocol, section 4, fault 3). */
+  onQueueStopped?: ReportQueueStopped;
+}
+
+/** How a disc is exported. */
+export interface ExportOptions {
+  /** The name the root complex sees: 1 to 63 bytes without `;` and NUL. Default `/dev/` and the export's name. */
+  discName?: string;
+  /** Most queues, each served by a worker thread of its own: 1 to 255. Default 1. */
+  queues?: number;
+  /** Refuse writes, whatever the disc allows. Default false. */
+  readOnly?: boolean;
+  /** Move data by DMA; false copies memory discs word by word, to see what DMA gains. Default true. */
+  dma?: boolean;
+}
+
+const MAX_VECTORS = 2048;
+
+/**
+ * Exports discs on a bus (protocol, section 2).
+ *
+ * @example
+ * ```ts
+ * import { createBus, Endpoint, MemoryDisc } from "blockpt";
+ *
+ * const bus = await createBus();
+ * const endpoint = await Endpoint.create(bus, { controller: "44100000.pcie" });
+ * await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 1024 * 1024));
+ * await endpoint.start();
+ * await endpoint.close();
+ * ```
+ */
+export class Endpoint {
+  /** The controller. */
+  readonly controller: Required<Omit<Controller, "fixedBarBytes">> & Controller;
+  /** MSI-X vectors. */
+  readonly msixInterrupts: number;
+  readonly #bus: Bus;
+  readonly #identity: FunctionIdentity;
+  readonly #msix: MsixLocation;
+  readonly #descriptorSpace: BusRange;
+  readonly #exports = new Map<string, ExportedDisc>();
+  readonly #log: (line: string) => void;
+  readonly #onQueueStopped: ReportQueueStopped | undefined;
+  #commands: CommandHandler | undefined;
+
+  private constructor(bus: Bus, controller: Endpoint["controller"], options: EndpointOptions) {
+    this.#bus = bus;
+    this.controller = controller;
+    this.msixInterrupts = options.msixInterrupts ?? 32;
+    this.#identity = {
+      vendorId: options.vendorId ?? VENDOR_ID,
+      deviceId: options.deviceId ?? DEVICE_ID,
+      revisionId: 0,
+      classCode: BASE_CLASS << 16,
+      subsystemVendorId: 0,
+      subsystemId: 0,
+      ...options.identity,
+    };
+    checkIdentity(this.#identity);
+    checkInteger("msixInterrupts", this.msixInterrupts, 1, controller.maxVectors);
+    const msix = Msix.bytes(this.msixInterrupts);
+    const available = bus.bar.length - REGISTERS_BYTES - msix.table - msix.pending;
+    if (available < queueLayout(MIN_DESCRIPTORS).bytes) {
+      throw new BlockptError(
+        "ERR_BLOCKPT_BAR_TOO_SMALL",
+        `a BAR of ${bus.bar.length} bytes has no room for the registers, ` +
+          `${this.msixInterrupts} MSI-X vectors and one queue: raise createBus's barBytes`,
+      );
+    }
+    const tableOffset = REGISTERS_BYTES + available;
+    this.#msix = {
+      vectors: this.msixInterrupts,
+      tableOffset,
+      pendingOffset: tableOffset + msix.table,
+    };
+    this.#descriptorSpace = { offset: bus.bar.offset + REGISTERS_BYTES, length: available };
+    this.#log = options.log ?? (() => {});
+    this.#onQueueStopped = options.onQueueStopped;
+  }
+
+  /**
+   * Binds the function to a controller. Nothing is seen on the bus before `start`.
+   *
+   * @throws {@link BlockptError} `ERR_BLOCKPT_BAR_TOO_SMALL` if the bus's BAR has no room for the
+   * registers, the MSI-X table and one queue; `ERR_BLOCKPT_INVALID_ARGUMENT` if a
+   * number is out of its range, or the controller fixes another size of the BAR
+   */
+  static async create(bus: Bus, options: EndpointOptions): Promise<Endpoint> {
+    const given =
+      typeof options.controller === "string" ? { name: options.controller } : options.controller;
+    const controller = { maxVectors: MAX_VECTORS, ...given };
+    checkInteger("maxVectors", controller.maxVectors, 1, MAX_VECTORS);
+    if (controller.fixedBarBytes !== undefined && controller.fixedBarBytes !== bus.bar.length) {
+      throw new BlockptError(
+        "ERR_BLOCKPT_INVALID_ARGUMENT",
+        `${controller.name} has a BAR of ${controller.fixedBarBytes} bytes, the bus one of ${bus.bar.length}`,
+      );
+    }
+    return new Endpoint(bus, controller, options);
+  }
+
+  /** Whether the link is up. */
+  get started(): boolean {
+    return this.#commands !== undefined;
+  }
+
+  /** The exports' names, in the order in which the root complex sees the discs. */
+  get exports(): string[] {
+    return [...this.#exports.keys()];
+  }
+
+  /**
+   * Exports a disc, at any time. The endpoint then owns the disc, and closes it when
+   * it is exported no more.
+   *
+   * @param name - what the export is called here
+   * @throws {@link BlockptError} `ERR_BLOCKPT_NAME` if the disc's name cannot stand in the
+   * register; `ERR_BLOCKPT_EXISTS` if either name is taken; `ERR_BLOCKPT_TOO_MANY_DISCS`
+   * for the 17th
+   */
+  async exportDisc(name: string, disc: Disc, options: ExportOptions = {}): Promise<void> {
+    const { discName = `/dev/${name}`, queues = 1, readOnly = false, dma = true } = options;
+    checkInteger("queues", queues, 1, 255);
+    checkDiscName(discName);
+    const taken = [...this.#exports.values()].some((exported) => exported.discName === discName);
+    if (taken || this.#exports.has(name)) {
+      throw new BlockptError(
+        "ERR_BLOCKPT_EXISTS",
+        `${taken ? discName : name} is exported already`,
+      );
+    }
+    if (this.#exports.size === MAX_DEVICES) {
+      throw new BlockptError(
+        "ERR_BLOCKPT_TOO_MANY_DISCS",
+        `${name}: an endpoint exports at most ${MAX_DEVICES} discs`,
+      );
+    }
+    this.#exports.set(name, new ExportedDisc(discName, disc, queues, readOnly, !dma));
+  }
+
+  /**
+   * Exports a disc no more, and closes it.
+   *
+   * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SUCH_DISC`; `ERR_BLOCKPT_BUSY` while a root complex is attached
+   */
+  async unexportDisc(name: string): Promise<void> {
+    const exported = this.#exports.get(name);
+    if (exported === undefined) {
+      throw new BlockptError("ERR_BLOCKPT_NO_SUCH_DISC", `${name} is not exported`);
+    }
+    if (exported.started) {
+      throw new BlockptError("ERR_BLOCKPT_BUSY", `${name} is attached: detach it first`);
+    }
+    this.#exports.delete(name);
+    exported.disc.close();
+  }
+
+  /**
+   * Brings the link up: from here on a root complex finds the endpoint. Keeps the
+   * process alive until `stop`.
+   *
+   * @throws {@link BlockptError} `ERR_BLOCKPT_STATE` if it is up, or another endpoint is on the bus
+   */
+  async start(): Promise<void> {
+    if (this.#commands !== undefined || this.#bus.configSpace.read() !== undefined) {
+      throw new BlockptError("ERR_BLOCKPT_STATE", "the link of the bus is up already");
+    }
+    this.#bus.msix.locate(this.#msix, this.#bus.bar.offset);
+    this.#writeRegisters();
+    this.#bus.configSpace.linkUp(this.#identity, this.#bus.bar.offset, this.#msix);
+    this.#commands = new CommandHandler(this.#bus.barView(), {
+      listDevices: () => [...this.#exports.values()],
+      start: (exported) => exported.start(this.#bus, this.#msix, this.#queueStopped),
+      stop: (exported) => exported.stop(),
+      descriptorSpace: this.#descriptorSpace,
+      vectors: this.msixInterrupts,
+      log: (line) => this.#log(`pci_epf_blockpt: ${line}`),
+    });
+  }
+
+  /**
+   * Takes the link down: what is outstanding is finished, then the endpoint is seen no
+   * more. The exports stay.
+   *
+   * @throws {@link BlockptError} `ERR_BLOCKPT_STATE` if it is not up
+   */
+  async stop(): Promise<void> {
+    const commands = this.#commands;
+    if (commands === undefined) {
+      throw new BlockptError("ERR_BLOCKPT_STATE", "the link is not up");
+    }
+    await commands.stop();
+    await Promise.all([...this.#exports.values()].map((exported) => exported.stop()));
+    this.#bus.barView().setUint32(Register.magic, 0, true);
+    this.#bus.configSpace.linkDown();
+    this.#commands = undefined;
+  }
+
+  /** Stops, if it is started, and closes every exported disc. */
+  async close(): Promise<void> {
+    if (this.started) await this.stop();
+    for (const name of this.exports) await this.unexportDisc(name);
+  }
+
+  #writeRegisters(): void {
+    const bar = this.#bus.barView();
+    new Uint8Array(bar.buffer, bar.byteOffset, bar.byteLength).fill(0);
+    this.#bus.msix.reset();
+    bar.setUint32(Register.queueBarOffset, REGISTERS_BYTES, true);
+    bar.setUint32(Register.availableQsize, this.#descriptorSpace.length, true);
+    bar.setUint32(Register.maxDevs, MAX_DEVICES, true);
+    const queues = [...this.#exports.values()].map((exported) => exported.queues.length);
+    bar.setUint32(Register.numQueues, Math.max(1, ...queues), true);
+    // Last: who finds the magic finds the rest.
+    Atomics.store(new Int32Array(bar.buffer, bar.byteOffset, 1), 0, MAGIC);
+  }
+
+  readonly #queueStopped: ReportQueueStopped = (report) => {
+    this.#log(
+      `pci_epf_blockpt: ${report.discName}: queue ${report.queue} stopped: ${report.reason}`,
+    );
+    this.#onQueueStopped?.(report);
+  };
+}
+
+function checkIdentity(identity: FunctionIdentity): void {
+  checkInteger("vendorId", identity.vendorId, 0, 0xffff);
+  checkInteger("deviceId", identity.deviceId, 0, 0xffff);
+  checkInteger("revisionId", identity.revisionId, 0, 0xff);
+  checkInteger("classCode", identity.classCode, 0, 0xffffff);
+  checkInteger("subsystemVendorId", identity.subsystemVendorId, 0, 0xffff);
+  checkInteger("subsystemId", identity.subsystemId, 0, 0xffff);
+}
+
+function checkDiscName(discName: string): void {
+  const bytes = new TextEncoder().encode(discName).length;
+  const complaint =
+    bytes === 0
+      ? "is empty"
+      : bytes > MAX_NAME_BYTES
+        ? `has ${bytes} bytes, at most ${MAX_NAME_BYTES} fit`
+        : /[;\0]/.test(discName)
+          ? "has a ; or a NUL"
+          : undefined;
+  if (complaint !== undefined) {
+    throw new BlockptError(
+      "ERR_BLOCKPT_NAME",
+      `the disc name ${JSON.stringify(discName)} ${complaint}`,
+    );
+  }
+}

@@ -1,0 +1,223 @@
+// The device's end of a queue in TypeScript; crates/core/src/device_queue.rs is its twin.
+
+import {
+  BlkStatus,
+  DESCRIPTOR_BYTES,
+  DescriptorField,
+  DescriptorFlag,
+  Operation,
+  SECTOR_BYTES,
+} from "../../abi/layout.js";
+import { assert } from "../../errors.js";
+import type { BusRange, DeviceLimits, DeviceQueue, QueueGeometry } from "../engine.js";
+import {
+  COMPLETION_WORDS,
+  CompletionWord,
+  LIST_CAPACITY,
+  LIST_PUBLISH_EVERY,
+  QueueFault,
+  REQUEST_WORDS,
+  RequestWord,
+} from "../records.js";
+import type { Views } from "./views.js";
+
+const DESCRIPTOR_WORDS = DESCRIPTOR_BYTES / 4;
+const FLAGS_SHIFT = (DescriptorField.flags % 4) * 8;
+
+/** Bytes of a page of host memory, the grain of the IOMMU, as a shift. */
+const PAGE_SHIFT = 12;
+
+export class TypeScriptDeviceQueue implements DeviceQueue {
+  readonly requests = new Uint32Array(LIST_CAPACITY * REQUEST_WORDS);
+  readonly completions = new Uint32Array(LIST_CAPACITY * COMPLETION_WORDS);
+  readonly #views: Views;
+  readonly #limits: DeviceLimits;
+  readonly #descriptors: number;
+  readonly #driverRing: number;
+  readonly #deviceRing: number;
+  readonly #numDescriptors: number;
+  readonly #inService: Uint8Array;
+  #driverPosition = 0;
+  #devicePosition = 0;
+  #unpublished = 0;
+  #completed = 0;
+  #fault = 0;
+  // The descriptor in hand, copied and checked: shared memory is not looked at again.
+  #startSector = 0;
+  #address = 0;
+  #lenBytes = 0;
+  #opf = 0;
+
+  constructor(views: Views, geometry: QueueGeometry, limits: DeviceLimits) {
+    views.checkGeometry(geometry);
+    this.#views = views;
+    this.#limits = limits;
+    this.#descriptors = geometry.descriptors;
+    this.#driverRing = geometry.driverRing >>> 1;
+    this.#deviceRing = geometry.deviceRing >>> 1;
+    this.#numDescriptors = geometry.numDescriptors;
+    this.#inService = new Uint8Array(geometry.numDescriptors);
+  }
+
+  get completed(): number {
+    return this.#completed;
+  }
+
+  fetch(polls: number): number {
+    if (this.#fault !== 0) return this.#fault;
+    const head = this.#look(polls);
+    const { requests } = this;
+    let taken = 0;
+    let record = 0;
+    while (this.#driverPosition !== head && taken < LIST_CAPACITY && this.#fault === 0) {
+      const index = this.#take();
+      if (index < 0) break;
+      taken++;
+      const status = this.#check(index);
+      if (status !== BlkStatus.OK) {
+        this.#completeOne(index, status);
+        continue;
+      }
+      this.#inService[index] = 1;
+      requests[record + RequestWord.startSectorLow] = this.#startSector;
+      requests[record + RequestWord.startSectorHigh] = this.#startSector / 0x1_0000_0000;
+      requests[record + RequestWord.address] = this.#address;
+      requests[record + RequestWord.lenBytes] = this.#lenBytes;
+      requests[record + RequestWord.opf] = this.#opf;
+      requests[record + RequestWord.tag] = index;
+      requests[record + RequestWord.flags] = 0;
+      requests[record + RequestWord.status] = 0;
+      record += REQUEST_WORDS;
+    }
+    this.#publish();
+    return taken === 0 ? this.#fault : record / REQUEST_WORDS;
+  }
+
+  serve(disc: BusRange, pio: boolean, polls: number, most: number): number {
+    if (this.#fault !== 0) return this.#fault;
+    const head = this.#look(polls);
+    const views = this.#views;
+    let taken = 0;
+    while (this.#driverPosition !== head && taken < most && this.#fault === 0) {
+      const index = this.#take();
+      if (index < 0) break;
+      taken++;
+      const status = this.#check(index);
+      if (status === BlkStatus.OK) {
+        const onDisc = disc.offset + this.#startSector * SECTOR_BYTES;
+        const write = this.#opf === Operation.WRITE;
+        const target = write ? onDisc : this.#address;
+        const source = write ? this.#address : onDisc;
+        if (pio) views.copyWords(target, source, this.#lenBytes);
+        else views.u8.copyWithin(target, source, source + this.#lenBytes);
+      }
+      this.#completeOne(index, status);
+    }
+    this.#publish();
+    return taken === 0 ? this.#fault : taken;
+  }
+
+  complete(count: number): void {
+    for (let index = 0; index < count; index++) {
+      const record = index * COMPLETION_WORDS;
+      const descriptor = this.completions[record + CompletionWord.tag] as number;
+      assert(this.#inService[descriptor] === 1, "completed twice");
+      this.#inService[descriptor] = 0;
+      this.#completeOne(descriptor, this.completions[record + CompletionWord.status] as number);
+    }
+    this.#publish();
+  }
+
+  close(): void {
+    // Nothing in the bus is this queue's.
+  }
+
+  /** How far the driver has published; the device's own position where nothing is new, or it lies. */
+  #look(polls: number): number {
+    const { u16 } = this.#views;
+    const ring = this.#driverRing;
+    // Acquire: pairs with the driver's release store of the driver ring's idx.
+    let head = Atomics.load(u16, ring);
+    for (let looks = 1; looks < polls && head === this.#driverPosition; looks++) {
+      head = Atomics.load(u16, ring);
+    }
+    if (head < this.#numDescriptors) return head;
+    this.#fault = -QueueFault.RING_INDEX;
+    return this.#driverPosition;
+  }
+
+  /** Takes the next entry of the driver ring: the index of a descriptor, or −1 after a fault. */
+  #take(): number {
+    const index = this.#views.u16[this.#driverRing + 1 + this.#driverPosition] as number;
+    if (++this.#driverPosition === this.#numDescriptors) this.#driverPosition = 0;
+    if (index >= this.#numDescriptors) this.#fault = -QueueFault.DESCRIPTOR_INDEX;
+    // Its one completion belongs to the request in service.
+    else if (this.#inService[index] !== 0) this.#fault = -QueueFault.DESCRIPTOR_STATE;
+    else return index;
+    return -1;
+  }
+
+  /** Copies a descriptor, once, and checks the copy; gives the status that answers it if it is bad. */
+  #check(index: number): number {
+    const { u32 } = this.#views;
+    const limits = this.#limits;
+    const word = (this.#descriptors >>> 2) + index * DESCRIPTOR_WORDS;
+    const sectorLow = u32[word] as number;
+    const sectorHigh = u32[word + 1] as number;
+    const addressLow = u32[word + 2] as number;
+    const addressHigh = u32[word + 3] as number;
+    const len = u32[word + 4] as number;
+    const last = u32[word + 5] as number;
+    if (
+      ((last >>> FLAGS_SHIFT) & DescriptorFlag.IN_USE) === 0 ||
+      len === 0 ||
+      (len & (SECTOR_BYTES - 1)) !== 0 ||
+      len > limits.maxLenBytes
+    ) {
+      return BlkStatus.INVAL;
+    }
+    const opf = last & 0xff;
+    if (opf !== Operation.READ && opf !== Operation.WRITE) return BlkStatus.NOTSUPP;
+    // Beyond 2^53 the sums are rounded, and still far beyond every limit.
+    const sector = sectorHigh * 0x1_0000_0000 + sectorLow;
+    if (sector > limits.numSectors - len / SECTOR_BYTES) return BlkStatus.INVAL;
+    if (opf === Operation.WRITE && limits.readOnly) return BlkStatus.PROTECTION;
+    const address = addressHigh * 0x1_0000_0000 + addressLow;
+    if (!this.#reaches(address, len)) return BlkStatus.INVAL;
+    this.#startSector = sector;
+    this.#address = address;
+    this.#lenBytes = len;
+    this.#opf = opf;
+    return BlkStatus.OK;
+  }
+
+  #reaches(address: number, len: number): boolean {
+    const { hostMemory, iommuTable } = this.#limits;
+    const offset = address - hostMemory.offset;
+    if (offset < 0 || offset > hostMemory.length - len) return false;
+    if (iommuTable !== 0) {
+      const table = iommuTable >>> 2;
+      const end = (offset + len - 1) >>> PAGE_SHIFT;
+      for (let page = offset >>> PAGE_SHIFT; page <= end; page++) {
+        if (this.#views.u32[table + page] === 0) return false;
+      }
+    }
+    return true;
+  }
+
+  #completeOne(index: number, status: number): void {
+    const { u8, u16 } = this.#views;
+    u8[this.#descriptors + index * DESCRIPTOR_BYTES + DescriptorField.status] = status;
+    u16[this.#deviceRing + 1 + this.#devicePosition] = index;
+    if (++this.#devicePosition === this.#numDescriptors) this.#devicePosition = 0;
+    this.#completed = (this.#completed + 1) >>> 0;
+    if (++this.#unpublished === LIST_PUBLISH_EVERY) this.#publish();
+  }
+
+  #publish(): void {
+    if (this.#unpublished === 0) return;
+    this.#unpublished = 0;
+    // Release: pairs with the driver's acquire load of the device ring's idx.
+    Atomics.store(this.#views.u16, this.#deviceRing, this.#devicePosition);
+  }
+}

@@ -1,0 +1,98 @@
+// The one error type of the library, and its codes, which are API.
+
+/**
+ * What went wrong. Codes are stable, messages are not.
+ *
+ * | code | meaning |
+ * |---|---|
+ * | `ERR_BLOCKPT_INVALID_ARGUMENT` | an argument is outside its documented range |
+ * | `ERR_BLOCKPT_UNALIGNED` | an offset or a length is not a multiple of 512 bytes |
+ * | `ERR_BLOCKPT_OUT_OF_RANGE` | a request goes past the end of the disk |
+ * | `ERR_BLOCKPT_READ_ONLY` | a write to a disk that may only be read |
+ * | `ERR_BLOCKPT_NO_SUCH_DISC` | no disc of that name is exported, or attached |
+ * | `ERR_BLOCKPT_ALREADY_ATTACHED` | the disc is attached already |
+ * | `ERR_BLOCKPT_BUSY` | requests are in flight, or the disc is attached |
+ * | `ERR_BLOCKPT_DETACHED` | the disk was detached |
+ * | `ERR_BLOCKPT_BAR_TOO_SMALL` | the BAR has no room for the registers, the MSI-X table and one queue |
+ * | `ERR_BLOCKPT_NO_SPACE` | a region of the bus is full: host memory, endpoint memory, workspace, descriptor space or vectors |
+ * | `ERR_BLOCKPT_DISC_OPEN` | a disc's file cannot be opened; `cause` says why |
+ * | `ERR_BLOCKPT_DISC_SIZE` | a disc is empty, not a multiple of 512 bytes, or too large |
+ * | `ERR_BLOCKPT_NAME` | a name cannot stand in the protocol's register |
+ * | `ERR_BLOCKPT_EXISTS` | that name is exported already |
+ * | `ERR_BLOCKPT_TOO_MANY_DISCS` | an endpoint exports at most 16 discs |
+ * | `ERR_BLOCKPT_STATE` | the call does not fit the state: started twice, not started, closed |
+ * | `ERR_BLOCKPT_ENGINE` | the engine cannot be loaded; `cause` says why |
+ * | `ERR_BLOCKPT_NO_ENDPOINT` | no endpoint answers on the bus |
+ * | `ERR_BLOCKPT_COMMAND` | the endpoint answered a command with an error |
+ * | `ERR_BLOCKPT_COMMAND_TIMEOUT` | the endpoint did not answer a command in time |
+ * | `ERR_BLOCKPT_PROTOCOL` | the other side broke the protocol |
+ * | `ERR_BLOCKPT_IO` | the device answered a request with an error; `blkStatus` is its status |
+ * | `ERR_BLOCKPT_TIMEOUT` | the device did not answer a request in time |
+ */
+export type BlockptErrorCode = `ERR_BLOCKPT_${
+  | "INVALID_ARGUMENT"
+  | "UNALIGNED"
+  | "OUT_OF_RANGE"
+  | "READ_ONLY"
+  | "NO_SUCH_DISC"
+  | "ALREADY_ATTACHED"
+  | "BUSY"
+  | "DETACHED"
+  | "BAR_TOO_SMALL"
+  | "NO_SPACE"
+  | "DISC_OPEN"
+  | "DISC_SIZE"
+  | "NAME"
+  | "EXISTS"
+  | "TOO_MANY_DISCS"
+  | "STATE"
+  | "ENGINE"
+  | "NO_ENDPOINT"
+  | "COMMAND"
+  | "COMMAND_TIMEOUT"
+  | "PROTOCOL"
+  | "IO"
+  | "TIMEOUT"}`;
+
+/** Every error that this library throws on purpose. */
+export class BlockptError extends Error {
+  override readonly name = "BlockptError";
+  /** What went wrong; stable. */
+  readonly code: BlockptErrorCode;
+  /** The device's status of the request, one of `BlkStatus`, where it gave one. */
+  readonly blkStatus: number | undefined;
+
+  /** @internal */
+  constructor(
+    code: BlockptErrorCode,
+    message: string,
+    details: { blkStatus?: number; cause?: unknown } = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.blkStatus = details.blkStatus;
+  }
+}
+
+/**
+ * Checks that a number is a whole one within limits.
+ *
+ * @internal
+ */
+export function checkInteger(what: string, value: number, least: number, most: number): void {
+  if (!Number.isSafeInteger(value) || value < least || value > most) {
+    throw new BlockptError(
+      "ERR_BLOCKPT_INVALID_ARGUMENT",
+      `${what} is ${value}: a whole number from ${least} to ${most} is wanted`,
+    );
+  }
+}
+
+/**
+ * A bug of this library, not of its caller or the other side.
+ *
+ * @internal
+ */
+export function assert(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new Error(`blockpt, internal: ${what}`);
+}

@@ -1,0 +1,34 @@
+// The public names: a contents page, and nothing else.
+
+export { Bus, type BusHandle, type BusOptions, createBus, openBus } from "./bus/bus.js";
+export type {
+  ConfigHeader,
+  ConfigSpace,
+  FunctionIdentity,
+  MsixLocation,
+} from "./bus/config-space.js";
+export type { Iommu } from "./bus/iommu.js";
+export type { Msix } from "./bus/msix.js";
+export type { Disc, DiscHandle } from "./discs/disc.js";
+export { FileDisc } from "./discs/file-disc.js";
+export { MemoryDisc } from "./discs/memory-disc.js";
+export {
+  type Controller,
+  Endpoint,
+  type EndpointOptions,
+  type ExportOptions,
+} from "./endpoint/endpoint.js";
+export type { QueueStopped, ReportQueueStopped } from "./endpoint/exported-disc.js";
+export type {
+  BusRange,
+  DeviceLimits,
+  DeviceQueue,
+  DriverQueue,
+  Engine,
+  EngineKind,
+  QueueGeometry,
+} from "./engine/engine.js";
+export type { EngineChoice } from "./engine/select.js";
+export { BlockptError, type BlockptErrorCode } from "./errors.js";
+export type { RemoteDisk } from "./root-complex/remote-disk.js";
+export { type AttachOptions, type ProbeOptions, RootComplex } from "./root-complex/root-complex.js";

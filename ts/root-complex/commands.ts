@@ -1,0 +1,109 @@
+// The root complex's end of the command register: write the arguments, write the
+// command, wait for the status (protocol, section 2). One command at a time: its caller sees to that.
+
+import { Command, DEV_NAME_BYTES, Register, Status } from "../abi/layout.js";
+import { BlockptError } from "../errors.js";
+
+/** Registers that a command reads; those it does not read are left out. */
+export interface CommandArguments {
+  devIdx?: number;
+  qidx?: number;
+  irq?: number;
+  queueOffset?: number;
+  drvOffset?: number;
+  devOffset?: number;
+  numDesc?: number;
+  qsize?: number;
+}
+
+/** For so long the answer is looked for on every turn of the event loop; then each millisecond. */
+const EAGER_MS = 20;
+
+export class CommandChannel {
+  readonly #bar: DataView;
+  readonly #words: Int32Array;
+  readonly #timeoutMs: number;
+
+  constructor(bar: DataView, timeoutMs: number) {
+    this.#bar = bar;
+    this.#words = new Int32Array(bar.buffer, bar.byteOffset, Register.devName / 4);
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Has the endpoint serve a command, and takes its answer with `read`. */
+  async run<T>(command: number, args: CommandArguments, read: (bar: DataView) => T): Promise<T> {
+    this.#writeArguments(args);
+    const status = Register.status / 4;
+    Atomics.store(this.#words, status, 0);
+    Atomics.store(this.#words, Register.command / 4, command);
+    const started = performance.now();
+    for (;;) {
+      const value = Atomics.load(this.#words, status);
+      if (value !== 0) {
+        const answer = value === Status.SUCCESS ? read(this.#bar) : undefined;
+        Atomics.store(this.#words, status, 0);
+        if (value !== Status.SUCCESS) throw refused(command, value);
+        return answer as T;
+      }
+      const elapsedMs = performance.now() - started;
+      if (elapsedMs > this.#timeoutMs) {
+        // Taken back, if it was not taken: else it would be served at some later time.
+        Atomics.compareExchange(this.#words, Register.command / 4, command, 0);
+        throw new BlockptError(
+          "ERR_BLOCKPT_COMMAND_TIMEOUT",
+          `the endpoint did not answer ${namesOf(command)} within ${this.#timeoutMs} ms`,
+        );
+      }
+      await turn(elapsedMs < EAGER_MS);
+    }
+  }
+
+  #writeArguments(args: CommandArguments): void {
+    const u8 = (offset: number, value: number | undefined): void => {
+      if (value !== undefined) this.#bar.setUint8(offset, value);
+    };
+    const u32 = (offset: number, value: number | undefined): void => {
+      if (value !== undefined) this.#bar.setUint32(offset, value, true);
+    };
+    u8(Register.devIdx, args.devIdx);
+    u8(Register.qidx, args.qidx);
+    u32(Register.irq, args.irq);
+    u32(Register.queueOffset, args.queueOffset);
+    u32(Register.drvOffset, args.drvOffset);
+    u32(Register.devOffset, args.devOffset);
+    u32(Register.numDesc, args.numDesc);
+    u32(Register.qsize, args.qsize);
+  }
+}
+
+/** The names in `dev_name`, up to the last `;`. The endpoint's bytes are untrusted: only their form counts. */
+export function readDeviceNames(bar: DataView): string[] {
+  const bytes = new Uint8Array(DEV_NAME_BYTES);
+  for (let index = 0; index < DEV_NAME_BYTES; index++) {
+    bytes[index] = bar.getUint8(Register.devName + index);
+  }
+  const end = bytes.indexOf(0);
+  const text = new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
+  return text.split(";").slice(0, -1);
+}
+
+function refused(command: number, status: number): BlockptError {
+  const invalid = (status & Status.QUEUE_ADDRESS_INVALID) !== 0;
+  return new BlockptError(
+    "ERR_BLOCKPT_COMMAND",
+    `the endpoint refused ${namesOf(command)}${invalid ? ": it cannot have a queue there" : ""}` +
+      ` (status 0x${(status >>> 0).toString(16)})`,
+  );
+}
+
+function namesOf(command: number): string {
+  const names = Object.entries(Command).filter(([, bit]) => (command & bit) !== 0);
+  return names.map(([name]) => name).join(" + ");
+}
+
+function turn(eager: boolean): Promise<void> {
+  return new Promise((resolve) => {
+    if (eager) setImmediate(resolve);
+    else setTimeout(resolve, 1);
+  });
+}

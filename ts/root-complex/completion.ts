@@ -1,0 +1,137 @@
+// How a thread that may not block learns of completions: the poll ladder. Each rung
+// costs less of the processor and more time than the one before:
+//
+//   microtasks     continuations of what was completed run between two looks
+//   setImmediate   one turn of the event loop between two looks, for SPIN_MS
+//   interrupt      the vector is unmasked and its word waited for
+//
+// While it looks by itself the vector is masked, so a busy device sends nothing.
+// Going to sleep loses no interrupt: the word is cleared, then the vector unmasked,
+// then the ring looked at once more; a completion published before that look is
+// seen by it, and one published after it raises an unmasked vector. An endpoint
+// that raises nothing costs LOST_INTERRUPT_MS a look, and is still served.
+
+import type { Bus } from "../bus/bus.js";
+
+/** What the ladder drives. */
+export interface CompletionSource {
+  /** Publishes what was put since. */
+  publish(): void;
+  /** Takes what was completed; says how many. */
+  reap(): number;
+  /** How many requests are outstanding. */
+  readonly inFlight: number;
+}
+
+/** Looks in microtasks before the event loop gets its turn. */
+const MICROTASKS = 64;
+/** Looks without a request in flight before the ladder is left: a continuation often submits the next one. */
+const LAST_LOOKS = 4;
+/** Time without a completion before it waits for the interrupt, about what a wake costs. */
+const SPIN_MS = 0.05;
+/** Longest wait for an interrupt before the ring is looked at again. */
+const LOST_INTERRUPT_MS = 20;
+
+const RESOLVED = Promise.resolve();
+
+export class CompletionLadder {
+  readonly #source: CompletionSource;
+  readonly #bus: Bus;
+  readonly #vector: number | undefined;
+  readonly #words: Int32Array;
+  readonly #word: number;
+  readonly #keepAlive: { ref(): void; unref(): void };
+  #active = false;
+  #looks = 0;
+  #lastLooks = 0;
+  #progressAt = 0;
+  #progressed = false;
+  #closed = false;
+
+  /**
+   * @param vector - counted from 0; undefined if the function has none
+   * @param interruptAddress - where the vector writes a value other than 0
+   * @param keepAlive - holds the event loop while an interrupt is waited for, which by itself would not
+   */
+  constructor(
+    source: CompletionSource,
+    bus: Bus,
+    vector: number | undefined,
+    interruptAddress: number,
+    keepAlive: { ref(): void; unref(): void },
+  ) {
+    this.#source = source;
+    this.#bus = bus;
+    this.#vector = vector;
+    this.#words = new Int32Array(bus.buffer);
+    this.#word = interruptAddress / 4;
+    this.#keepAlive = keepAlive;
+  }
+
+  /** There is something to publish, or to wait for. */
+  kick(): void {
+    if (this.#active) return;
+    this.#active = true;
+    this.#looks = 0;
+    this.#progressed = true;
+    RESOLVED.then(this.#microtask);
+  }
+
+  /** Ends a wait for an interrupt; the ladder is of no more use. */
+  close(): void {
+    this.#closed = true;
+    Atomics.store(this.#words, this.#word, 1);
+    Atomics.notify(this.#words, this.#word);
+  }
+
+  readonly #microtask = (): void => {
+    this.#source.publish();
+    if (this.#source.reap() > 0) this.#progressed = true;
+    if (this.#source.inFlight > 0) {
+      this.#lastLooks = 0;
+    } else if (++this.#lastLooks > LAST_LOOKS) {
+      this.#lastLooks = 0;
+      this.#active = false;
+      return;
+    }
+    if (++this.#looks < MICROTASKS) RESOLVED.then(this.#microtask);
+    else setImmediate(this.#turn);
+  };
+
+  readonly #turn = (): void => {
+    this.#looks = 0;
+    const now = performance.now();
+    if (this.#progressed) {
+      this.#progressed = false;
+      this.#progressAt = now;
+    }
+    if (now - this.#progressAt < SPIN_MS) this.#microtask();
+    else this.#sleep();
+  };
+
+  #sleep(): void {
+    Atomics.store(this.#words, this.#word, 0);
+    if (this.#vector !== undefined) this.#bus.msix.unmask(this.#vector);
+    const waits =
+      this.#source.reap() === 0 &&
+      this.#source.inFlight > 0 &&
+      !this.#closed &&
+      Atomics.waitAsync(this.#words, this.#word, 0, LOST_INTERRUPT_MS);
+    if (waits === false || !waits.async) {
+      this.#wake();
+      return;
+    }
+    this.#keepAlive.ref();
+    void waits.value.then(() => {
+      this.#keepAlive.unref();
+      this.#wake();
+    });
+  }
+
+  #wake(): void {
+    if (this.#closed) return;
+    if (this.#vector !== undefined) this.#bus.msix.mask(this.#vector);
+    this.#progressed = true;
+    this.#microtask();
+  }
+}

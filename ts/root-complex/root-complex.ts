@@ -1,0 +1,415 @@
+// The root complex: finds the endpoint on the bus, and attaches and detaches its discs.
+
+import {
+  Command,
+  MAGIC,
+  MAX_DESCRIPTORS,
+  MIN_DESCRIPTORS,
+  MSIX_ENTRY_BYTES,
+  Permission,
+  REGISTERS_BYTES,
+  Register,
+  SECTOR_BYTES,
+} from "../abi/layout.js";
+import { type QueueLayout, queueLayout } from "../abi/queue-layout.js";
+import type { Bus } from "../bus/bus.js";
+import { Msix } from "../bus/msix.js";
+import type { QueueGeometry } from "../engine/engine.js";
+import { BlockptError, checkInteger } from "../errors.js";
+import { CommandChannel, readDeviceNames } from "./commands.js";
+import { RemoteQueue } from "./queue.js";
+import { RangeAllocator } from "./range-allocator.js";
+import { RemoteDisk } from "./remote-disk.js";
+
+/** How a root complex looks for its endpoint. */
+export interface ProbeOptions {
+  /** How long a command may take, in milliseconds. Default 5000. */
+  commandTimeoutMs?: number;
+  /** Hears what the driver says, a line each, as the kernel's log shows it. */
+  log?: (line: string) => void;
+}
+
+/** How a disc is attached. */
+export interface AttachOptions {
+  /** Descriptors of the queue, 16 to 65535: one more than requests may be in flight. Default 1024. */
+  numDescriptors?: number;
+  /** What the disk is called here. Default `pci-rd-` and the last component of its name. */
+  localName?: string;
+  /** How long a request may take before it is given up, in milliseconds. Default 30000. */
+  requestTimeoutMs?: number;
+}
+
+/** Where the function is: domain, bus, device, function. */
+const PCI_ADDRESS = "0001:01:00.0";
+/** Bytes between two interrupt words: a cache line each. */
+const INTERRUPT_STRIDE = 64;
+/** Most queues that this side drives at once; one page of interrupt words. */
+const MAX_QUEUES = 64;
+
+/** What a queue takes of the endpoint. */
+interface QueuePlace {
+  /** In descriptor space, in bytes. */
+  readonly queueOffset: number;
+  /** Counted from 0; undefined if the function has none. */
+  readonly vector: number | undefined;
+}
+
+/** An attached disk. */
+interface Attachment {
+  readonly disk: RemoteDisk;
+  readonly place: QueuePlace;
+}
+
+/** What the endpoint says of itself, checked. */
+interface EndpointRegisters {
+  readonly queueBarOffset: number;
+  readonly availableQsize: number;
+  readonly vectors: number;
+}
+
+/**
+ * Attaches an endpoint's discs as disks (protocol, sections 2 and 3). One root complex
+ * drives an endpoint at a time.
+ *
+ * @example
+ * ```ts
+ * import { createBus, Endpoint, MemoryDisc, RootComplex } from "blockpt";
+ *
+ * const bus = await createBus();
+ * const endpoint = await Endpoint.create(bus, { controller: "44100000.pcie" });
+ * await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 1024 * 1024));
+ * await endpoint.start();
+ *
+ * const rc = await RootComplex.probe(bus);
+ * const disk = await rc.attach("ram0", { numDescriptors: 256 });
+ * await disk.write(new Uint8Array(4096).fill(7), 8192);
+ * const back = new Uint8Array(4096);
+ * await disk.read(back, 8192);
+ * console.log(back[0]); // 7
+ *
+ * await rc.detach("ram0");
+ * await endpoint.close();
+ * ```
+ */
+export class RootComplex {
+  /** Where the function is, as `lspci` shows it. */
+  readonly pciAddress = PCI_ADDRESS;
+  readonly #bus: Bus;
+  readonly #registers: EndpointRegisters;
+  readonly #commands: CommandChannel;
+  readonly #log: (line: string) => void;
+  readonly #descriptorSpace: RangeAllocator;
+  readonly #vectorsTaken = new Set<number>();
+  readonly #attached = new Map<string, Attachment>();
+  readonly #interruptPage: number;
+  #devices: readonly string[] = [];
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor(bus: Bus, registers: EndpointRegisters, options: ProbeOptions) {
+    this.#bus = bus;
+    this.#registers = registers;
+    this.#commands = new CommandChannel(bus.barView(), options.commandTimeoutMs ?? 5000);
+    this.#log = options.log ?? (() => {});
+    this.#descriptorSpace = new RangeAllocator(registers.availableQsize, 8);
+    this.#interruptPage = claimInterruptPage(bus);
+    const { vectors } = registers;
+    const tableOffset = registers.queueBarOffset + registers.availableQsize;
+    const pendingOffset = tableOffset + Msix.bytes(vectors).table;
+    bus.msix.locate({ vectors, tableOffset, pendingOffset }, bus.bar.offset);
+  }
+
+  /**
+   * Finds the endpoint by the magic in its BAR, and reads its devices.
+   *
+   * @throws {@link BlockptError} `ERR_BLOCKPT_NO_ENDPOINT` if no endpoint is started;
+   * `ERR_BLOCKPT_PROTOCOL` if its registers make no sense; `ERR_BLOCKPT_COMMAND_TIMEOUT`
+   * if it does not answer
+   */
+  static async probe(bus: Bus, options: ProbeOptions = {}): Promise<RootComplex> {
+    const rc = new RootComplex(bus, readEndpoint(bus), options);
+    try {
+      await rc.rescan();
+    } catch (error) {
+      bus.iommu?.unmap(rc.#interruptPage, MAX_QUEUES * INTERRUPT_STRIDE);
+      bus.hostPages.release(rc.#interruptPage);
+      throw error;
+    }
+    for (const device of rc.#devices) rc.#say(`Found ${device}`);
+    rc.#say(`Found ${rc.#devices.length} devices`);
+    return rc;
+  }
+
+  /** The discs that can be attached, as the endpoint listed them last. */
+  get devices(): readonly string[] {
+    return this.#devices;
+  }
+
+  /** The disks that are attached. */
+  get disks(): RemoteDisk[] {
+    return [...this.#attached.values()].map((attachment) => attachment.disk);
+  }
+
+  /** Asks the endpoint for its devices again. */
+  rescan(): Promise<readonly string[]> {
+    return this.#inOrder(() => this.#getDevices());
+  }
+
+  /**
+   * Attaches a disc.
+   *
+   * @param name - one of `devices`, or its last component
+   * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SUCH_DISC`, `ERR_BLOCKPT_ALREADY_ATTACHED`,
+   * `ERR_BLOCKPT_NO_SPACE` if descriptor space or the vectors are used up (the message
+   * says what would fit), `ERR_BLOCKPT_COMMAND`, `ERR_BLOCKPT_COMMAND_TIMEOUT`, `ERR_BLOCKPT_PROTOCOL`,
+   * `ERR_BLOCKPT_INVALID_ARGUMENT`
+   */
+  attach(name: string, options: AttachOptions = {}): Promise<RemoteDisk> {
+    return this.#inOrder(() => this.#attach(name, options));
+  }
+
+  /**
+   * Detaches a disk: the endpoint drains its queue, and what the disk took is given back.
+   *
+   * @param name - the device's name, its last component, or the disk's local name
+   * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SUCH_DISC` if it is not attached;
+   * `ERR_BLOCKPT_BUSY` while requests are in flight; `ERR_BLOCKPT_COMMAND_TIMEOUT` if the
+   * endpoint does not answer: the disk then stays attached
+   */
+  detach(name: string): Promise<void> {
+    return this.#inOrder(() => this.#detach(name));
+  }
+
+  /** `dev_idx` counts in the list that was asked for last, so whoever asks finishes before the next. */
+  #inOrder<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(task);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  async #getDevices(): Promise<readonly string[]> {
+    this.#devices = await this.#commands.run(Command.GET_DEVICES, {}, readDeviceNames);
+    return this.#devices;
+  }
+
+  async #attach(name: string, options: AttachOptions): Promise<RemoteDisk> {
+    const { numDescriptors = 1024, requestTimeoutMs = 30_000 } = options;
+    const layout = queueLayout(numDescriptors);
+    checkInteger("requestTimeoutMs", requestTimeoutMs, 1, 2 ** 31 - 1);
+    const devices = await this.#getDevices();
+    const device = devices.find((each) => isNamed(each, name));
+    if (device === undefined) {
+      const there = devices.length === 0 ? "nothing" : devices.join(", ");
+      throw new BlockptError("ERR_BLOCKPT_NO_SUCH_DISC", `${name} is not exported; ${there} is`);
+    }
+    if (this.#attached.has(device)) {
+      throw new BlockptError("ERR_BLOCKPT_ALREADY_ATTACHED", `${device} is attached already`);
+    }
+    const devIdx = devices.indexOf(device);
+    const disc = await this.#examine(device, devIdx);
+    const place = this.#claimPlace(numDescriptors, layout);
+    const geometry = this.#geometry(place.queueOffset, numDescriptors, layout);
+    const queue = new RemoteQueue(
+      this.#bus,
+      geometry,
+      place.vector,
+      this.#interruptPage + (place.vector ?? MAX_QUEUES - 1) * INTERRUPT_STRIDE,
+      requestTimeoutMs,
+    );
+    try {
+      await this.#start(device, devIdx, place, numDescriptors, layout);
+    } catch (error) {
+      queue.close();
+      this.#releasePlace(place);
+      throw error;
+    }
+    this.#say(`${device} capacity 0x${disc.sectors.toString(16)}`);
+    const localName = options.localName ?? `pci-rd-${lastComponent(device)}`;
+    const disk = new RemoteDisk(this.#bus, {
+      name: device,
+      localName,
+      numDescriptors,
+      queue,
+      ...disc,
+    });
+    this.#attached.set(device, { disk, place });
+    return disk;
+  }
+
+  async #detach(name: string): Promise<void> {
+    const found = [...this.#attached].find(
+      ([device, { disk }]) => isNamed(device, name) || disk.localName === name,
+    );
+    if (found === undefined) {
+      throw new BlockptError("ERR_BLOCKPT_NO_SUCH_DISC", `${name} is not attached`);
+    }
+    const [device, { disk, place }] = found;
+    if (disk.inFlight > 0) {
+      throw new BlockptError(
+        "ERR_BLOCKPT_BUSY",
+        `${disk.localName} has ${disk.inFlight} requests in flight: wait for them first`,
+      );
+    }
+    await this.#stop(device);
+    this.#attached.delete(device);
+    disk.close();
+    this.#releasePlace(place);
+  }
+
+  /** Size and permission of a disc. The endpoint's numbers are checked. */
+  async #examine(device: string, devIdx: number): Promise<{ sectors: number; readOnly: boolean }> {
+    const command = Command.NUM_SECTORS | Command.GET_PERMISSION;
+    const { sectors, readOnly } = await this.#commands.run(command, { devIdx }, (bar) => ({
+      sectors: bar.getBigUint64(Register.numSectors, true),
+      readOnly: (bar.getUint8(Register.perm) & Permission.READ_ONLY) !== 0,
+    }));
+    if (sectors === 0n || sectors * BigInt(SECTOR_BYTES) > BigInt(Number.MAX_SAFE_INTEGER)) {
+      throw new BlockptError("ERR_BLOCKPT_PROTOCOL", `${device} claims to have ${sectors} sectors`);
+    }
+    return { sectors: Number(sectors), readOnly };
+  }
+
+  async #start(
+    device: string,
+    devIdx: number,
+    place: QueuePlace,
+    numDescriptors: number,
+    layout: QueueLayout,
+  ): Promise<void> {
+    const name = lastComponent(device);
+    this.#say(
+      `${name}: Setting queue addr. #Descriptors ${numDescriptors} (${layout.bytes} Bytes)`,
+    );
+    const { queueOffset, vector } = place;
+    let command = Command.SET_QUEUE | Command.START;
+    if (vector !== undefined) {
+      // Stays masked until a ladder comes to the end of its looks.
+      this.#bus.msix.mask(vector);
+      this.#bus.msix.program(vector, this.#interruptPage + vector * INTERRUPT_STRIDE, vector + 1);
+      command |= Command.SET_IRQ;
+    }
+    const args = {
+      devIdx,
+      qidx: 0,
+      irq: (vector ?? -1) + 1,
+      queueOffset,
+      drvOffset: layout.driverOffset,
+      devOffset: layout.deviceOffset,
+      numDesc: numDescriptors,
+      qsize: layout.bytes,
+    };
+    await this.#commands.run(command, args, () => undefined);
+  }
+
+  /** After this the endpoint does not touch the disc's queue, or it said that it did not before. */
+  async #stop(device: string): Promise<void> {
+    const devIdx = (await this.#getDevices()).indexOf(device);
+    // An endpoint that was restarted meanwhile does not serve the disc, or does not have it.
+    if (devIdx < 0) return;
+    try {
+      await this.#commands.run(Command.STOP, { devIdx }, () => undefined);
+    } catch (error) {
+      if (!(error instanceof BlockptError && error.code === "ERR_BLOCKPT_COMMAND")) throw error;
+    }
+  }
+
+  #claimPlace(numDescriptors: number, layout: QueueLayout): QueuePlace {
+    const queueOffset = this.#descriptorSpace.claim(layout.bytes);
+    if (queueOffset === undefined) {
+      const fits = mostDescriptors(this.#descriptorSpace.longestFree());
+      throw new BlockptError(
+        "ERR_BLOCKPT_NO_SPACE",
+        `descriptor space has no room for ${numDescriptors} descriptors (${layout.bytes} bytes); ` +
+          (fits < MIN_DESCRIPTORS ? "it is full" : `${fits} would fit`),
+      );
+    }
+    const vectors = Math.min(this.#registers.vectors, MAX_QUEUES);
+    if (vectors === 0) return { queueOffset, vector: undefined };
+    for (let vector = 0; vector < vectors; vector++) {
+      if (this.#vectorsTaken.has(vector)) continue;
+      this.#vectorsTaken.add(vector);
+      return { queueOffset, vector };
+    }
+    this.#descriptorSpace.release(queueOffset);
+    throw new BlockptError("ERR_BLOCKPT_NO_SPACE", `all ${vectors} MSI-X vectors are taken`);
+  }
+
+  #releasePlace(place: QueuePlace): void {
+    this.#descriptorSpace.release(place.queueOffset);
+    if (place.vector !== undefined) this.#vectorsTaken.delete(place.vector);
+  }
+
+  /** Where the queue's parts are in the bus; its bytes are cleared, as another queue was there. */
+  #geometry(queueOffset: number, numDescriptors: number, layout: QueueLayout): QueueGeometry {
+    const start = this.#bus.bar.offset + this.#registers.queueBarOffset + queueOffset;
+    this.#bus.engine.fill(start, 0, layout.bytes);
+    return {
+      descriptors: start,
+      driverRing: start + layout.driverOffset,
+      deviceRing: start + layout.deviceOffset,
+      numDescriptors,
+    };
+  }
+
+  #say(line: string): void {
+    this.#log(`pci-remote-disk ${this.pciAddress}: ${line}`);
+  }
+}
+
+/** Finds the registers, and checks what they say of the BAR. */
+function readEndpoint(bus: Bus): EndpointRegisters {
+  const bar = bus.barView();
+  if (bar.byteLength < REGISTERS_BYTES || bar.getUint32(Register.magic, true) !== MAGIC) {
+    throw new BlockptError("ERR_BLOCKPT_NO_ENDPOINT", "no endpoint is started on the bus");
+  }
+  const queueBarOffset = bar.getUint32(Register.queueBarOffset, true);
+  const availableQsize = bar.getUint32(Register.availableQsize, true);
+  const end = queueBarOffset + availableQsize;
+  if (
+    queueBarOffset < REGISTERS_BYTES ||
+    queueBarOffset % 8 !== 0 ||
+    end > bar.byteLength ||
+    end % 8 !== 0
+  ) {
+    throw new BlockptError(
+      "ERR_BLOCKPT_PROTOCOL",
+      `the endpoint claims descriptor space from ${queueBarOffset} on, ${availableQsize} bytes, ` +
+        `in a BAR of ${bar.byteLength}`,
+    );
+  }
+  return { queueBarOffset, availableQsize, vectors: vectorsIn(bar.byteLength - end) };
+}
+
+/** How many vectors a table and its pending bits of so many bytes are for (protocol, section 2). */
+function vectorsIn(bytes: number): number {
+  let vectors = Math.min(Math.floor(bytes / MSIX_ENTRY_BYTES), 2048);
+  while (vectors > 0 && Msix.bytes(vectors).table + Msix.bytes(vectors).pending > bytes) vectors--;
+  return vectors;
+}
+
+/** Most descriptors of a queue in so many bytes. */
+function mostDescriptors(bytes: number): number {
+  // 28 bytes each, and the rings' two idx, each ring rounded up to 8.
+  const guess = Math.min(Math.floor(bytes / 28), MAX_DESCRIPTORS);
+  for (let count = guess; count >= MIN_DESCRIPTORS; count--) {
+    if (queueLayout(count).bytes <= bytes) return count;
+  }
+  return 0;
+}
+
+/** The page that vectors write to; with an IOMMU the endpoint must reach it. */
+function claimInterruptPage(bus: Bus): number {
+  const page = bus.hostPages.claim(MAX_QUEUES * INTERRUPT_STRIDE);
+  if (page === undefined) {
+    throw new BlockptError("ERR_BLOCKPT_NO_SPACE", "host memory has no page for interrupts");
+  }
+  bus.iommu?.map(page, MAX_QUEUES * INTERRUPT_STRIDE);
+  return page;
+}
+
+function isNamed(device: string, name: string): boolean {
+  return device === name || lastComponent(device) === name;
+}
+
+function lastComponent(device: string): string {
+  return device.slice(device.lastIndexOf("/") + 1);
+}
