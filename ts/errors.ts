@@ -56,6 +56,7 @@ export type BlockptErrorCode = `ERR_BLOCKPT_${
 
 /** Every error that this library throws on purpose. */
 export class BlockptError extends Error {
+  /** `BlockptError`. */
   override readonly name = "BlockptError";
   /** What went wrong; stable. */
   readonly code: BlockptErrorCode;

@@ -9,10 +9,11 @@ export type {
 } from "./bus/config-space.js";
 export type { Iommu } from "./bus/iommu.js";
 export type { Msix } from "./bus/msix.js";
-export type { Disc, DiscHandle } from "./discs/disc.js";
+export type { Disc, DiscHandle, FileDiscHandle, MemoryDiscHandle } from "./discs/disc.js";
 export { FileDisc } from "./discs/file-disc.js";
 export { MemoryDisc } from "./discs/memory-disc.js";
 export {
+  type BoundController,
   type Controller,
   Endpoint,
   type EndpointOptions,

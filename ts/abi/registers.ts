@@ -5,22 +5,39 @@ import { DEV_NAME_BYTES, REGISTERS_BYTES, Register } from "./layout.js";
 
 /** The registers (protocol, section 2). */
 export interface Registers {
+  /** `MAGIC` where there is an endpoint. */
   magic: number;
+  /** Bits of `Command` that the EP has not taken yet. */
   command: number;
+  /** Bits of `Status`. */
   status: number;
+  /** Where descriptor space starts in the BAR, in bytes. */
   queueBarOffset: number;
+  /** The driver ring, in bytes from the start of the queue. */
   drvOffset: number;
+  /** The device ring, in bytes from the start of the queue. */
   devOffset: number;
+  /** Descriptors of the queue. */
   numDesc: number;
+  /** Most discs. */
   maxDevs: number;
+  /** MSI-X vector, counted from 1. */
   irq: number;
+  /** Bytes of the queue. */
   qsize: number;
+  /** Most queues of a disc. */
   numQueues: number;
+  /** The queue, in bytes from `queueBarOffset`. */
   queueOffset: number;
+  /** Bytes of descriptor space. */
   availableQsize: number;
+  /** Which disc, counted in the list of GET_DEVICES. */
   devIdx: number;
+  /** Bits of `Permission`. */
   perm: number;
+  /** Which queue of the disc. */
   qidx: number;
+  /** Size of the disc, in sectors of 512 bytes. */
   numSectors: bigint;
   /** The text of `dev_name` up to its NUL: disc paths, each ended by `;`. */
   devName: string;
@@ -40,7 +57,7 @@ export interface Registers {
  *
  * const bus = await createBus();
  * const bar = new DataView(bus.buffer, bus.bar.offset, bus.bar.length);
- * console.log(readRegisters(bar).magic); // 0: no endpoint is started
+ * console.log(readRegisters(bar).magic); // 0 — no endpoint is started
  * ```
  */
 export function readRegisters(view: ArrayBufferView): Registers {

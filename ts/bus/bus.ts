@@ -25,15 +25,15 @@ const MAX_BUS_BYTES = 2 ** 32 - LARGE_PAGE_BYTES;
 /** What a bus is to be like. All sizes are in bytes; untouched memory costs nothing. */
 export interface BusOptions {
   /** Host memory: what descriptors point into. A multiple of 4096. Default 64 MiB. */
-  hostMemoryBytes?: number;
+  hostMemoryBytes?: number | undefined;
   /** The endpoint's BAR. A power of two, 16 bytes to 64 MiB. Default 128 KiB. */
-  barBytes?: number;
+  barBytes?: number | undefined;
   /** Room for memory discs. A multiple of 65536. Default 1 GiB. */
-  endpointMemoryBytes?: number;
+  endpointMemoryBytes?: number | undefined;
   /** Whether the endpoint reaches only the host memory that the root complex mapped. Default false. */
-  iommu?: boolean;
+  iommu?: boolean | undefined;
   /** Which engine; by default what `BLOCKPT_ENGINE` says, else `auto`: wasm, or typescript where wasm does not load. */
-  engine?: EngineChoice;
+  engine?: EngineChoice | undefined;
 }
 
 /** What opens a bus in another thread; can be posted. */

@@ -68,6 +68,7 @@ const BAR_FLAGS = 0xf;
 const BAR_INDICATOR = 0x7;
 const NO_DEVICE = 0xffff;
 
+/** The function's PCI configuration space, `bus.configSpace`. */
 export class ConfigSpace {
   /** Its bytes in the bus. */
   readonly range: BusRange;

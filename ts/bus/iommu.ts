@@ -6,6 +6,7 @@ import type { BusRange } from "../engine/engine.js";
 import { assert } from "../errors.js";
 import { HOST_PAGE_BYTES } from "./layout.js";
 
+/** The IOMMU of a bus that has one, `bus.iommu`. Addresses and lengths are bytes; pages have 4096. */
 export class Iommu {
   readonly #table: Int32Array;
   readonly #hostMemory: BusRange;

@@ -24,6 +24,7 @@ const ENTRY_WORDS = MSIX_ENTRY_BYTES / 4;
 const EntryWord = { addressLow: 0, addressHigh: 1, data: 2, control: 3 } as const;
 const CONTROL_MASKED = 1;
 
+/** The function's MSI-X vectors, `bus.msix`. Vectors count from 0 here. */
 export class Msix {
   readonly #words: Int32Array;
   readonly #configSpace: ConfigSpace;

@@ -5,15 +5,30 @@ import type { Bus } from "../bus/bus.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError } from "../errors.js";
 
+/** How a memory disc is opened again in another thread. */
+export interface MemoryDiscHandle {
+  /** Which kind. */
+  readonly kind: "memory";
+  /** Where it is in the bus. */
+  readonly range: BusRange;
+  /** Whether it may only be read. */
+  readonly readOnly: boolean;
+}
+
+/** How a file disc is opened again in another thread of the process. */
+export interface FileDiscHandle {
+  /** Which kind. */
+  readonly kind: "file";
+  /** The file descriptor, which all threads of a process share. */
+  readonly fd: number;
+  /** Size in bytes. */
+  readonly sizeBytes: number;
+  /** Whether it may only be read. */
+  readonly readOnly: boolean;
+}
+
 /** How a disc is opened again in another thread; can be posted. */
-export type DiscHandle =
-  | { readonly kind: "memory"; readonly range: BusRange; readonly readOnly: boolean }
-  | {
-      readonly kind: "file";
-      readonly fd: number;
-      readonly sizeBytes: number;
-      readonly readOnly: boolean;
-    };
+export type DiscHandle = MemoryDiscHandle | FileDiscHandle;
 
 /**
  * A block device that an endpoint can export. Offsets and lengths are bytes,

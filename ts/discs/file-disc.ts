@@ -10,12 +10,11 @@ import {
   readSync,
   writeSync,
 } from "node:fs";
-import { open } from "node:fs/promises";
 import { BlkStatus, SECTOR_BYTES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError } from "../errors.js";
-import { checkDiscSize, type Disc, type DiscHandle } from "./disc.js";
+import { checkDiscSize, type Disc, type FileDiscHandle } from "./disc.js";
 
 /**
  * A regular file or a block device as a disc.
@@ -52,14 +51,16 @@ export class FileDisc implements Disc {
    * @throws {@link BlockptError} `ERR_BLOCKPT_DISC_OPEN` if it cannot be opened, or
    * is neither; `ERR_BLOCKPT_DISC_SIZE` if it is empty or not a multiple of 512 bytes
    */
-  static async open(path: string, options: { readOnly?: boolean } = {}): Promise<FileDisc> {
+  static async open(
+    path: string,
+    options: { readOnly?: boolean | undefined } = {},
+  ): Promise<FileDisc> {
     const readOnly = options.readOnly ?? false;
     let fd: number;
     try {
-      // Opened without waiting first: opening a FIFO would block for good.
-      const probe = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-      await probe.close();
-      fd = openSync(path, readOnly ? constants.O_RDONLY : constants.O_RDWR);
+      // Without waiting: a FIFO would block the thread until somebody opens its other end.
+      const access = readOnly ? constants.O_RDONLY : constants.O_RDWR;
+      fd = openSync(path, access | constants.O_NONBLOCK);
     } catch (cause) {
       throw new BlockptError("ERR_BLOCKPT_DISC_OPEN", `${path} cannot be opened: ${text(cause)}`, {
         cause,
@@ -76,11 +77,11 @@ export class FileDisc implements Disc {
   }
 
   /** @internal A thread shares the file descriptors of its process. */
-  static adopt(handle: DiscHandle & { kind: "file" }): FileDisc {
+  static adopt(handle: FileDiscHandle): FileDisc {
     return new FileDisc(handle.fd, handle.sizeBytes, handle.readOnly);
   }
 
-  get handle(): DiscHandle {
+  get handle(): FileDiscHandle {
     return { kind: "file", fd: this.#fd, sizeBytes: this.sizeBytes, readOnly: this.readOnly };
   }
 

@@ -4,7 +4,7 @@ import { BlkStatus } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError } from "../errors.js";
-import { checkDiscSize, type Disc, type DiscHandle } from "./disc.js";
+import { checkDiscSize, type Disc, type MemoryDiscHandle } from "./disc.js";
 
 /**
  * A disc of zeros in the bus's endpoint memory. What was written to it is gone
@@ -37,7 +37,11 @@ export class MemoryDisc implements Disc {
    * @throws {@link BlockptError} `ERR_BLOCKPT_DISC_SIZE` for another size;
    * `ERR_BLOCKPT_NO_SPACE` if endpoint memory has no room for it
    */
-  static create(bus: Bus, sizeBytes: number, options: { readOnly?: boolean } = {}): MemoryDisc {
+  static create(
+    bus: Bus,
+    sizeBytes: number,
+    options: { readOnly?: boolean | undefined } = {},
+  ): MemoryDisc {
     checkDiscSize("a memory disc", sizeBytes);
     const offset = bus.endpointPages.claim(sizeBytes);
     if (offset === undefined) {
@@ -47,12 +51,11 @@ export class MemoryDisc implements Disc {
           `but for one of ${bus.endpointPages.longestFree()}: raise createBus's endpointMemoryBytes`,
       );
     }
-    bus.engine.fill(offset, 0, sizeBytes);
     return new MemoryDisc(bus, { offset, length: sizeBytes }, options.readOnly ?? false);
   }
 
   /** @internal */
-  static open(bus: Bus, handle: DiscHandle & { kind: "memory" }): MemoryDisc {
+  static open(bus: Bus, handle: MemoryDiscHandle): MemoryDisc {
     return new MemoryDisc(bus, handle.range, handle.readOnly);
   }
 
@@ -60,7 +63,7 @@ export class MemoryDisc implements Disc {
     return this.busRange.length;
   }
 
-  get handle(): DiscHandle {
+  get handle(): MemoryDiscHandle {
     return { kind: "memory", range: this.busRange, readOnly: this.readOnly };
   }
 
@@ -75,6 +78,8 @@ export class MemoryDisc implements Disc {
   }
 
   close(): void {
+    // Free pages of endpoint memory are zero: a new disc costs nothing before it is written.
+    this.#bus.engine.fill(this.busRange.offset, 0, this.busRange.length);
     this.#bus.endpointPages.release(this.busRange.offset);
   }
 }

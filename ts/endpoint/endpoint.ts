@@ -27,9 +27,15 @@ export interface Controller {
   /** Its name, as `/sys/class/pci_epc` lists it. */
   name: string;
   /** Bytes of its BAR, if the hardware fixes them: another size of the bus's BAR is refused. */
-  fixedBarBytes?: number;
+  fixedBarBytes?: number | undefined;
   /** Most MSI-X vectors that it can raise. Default 2048. */
-  maxVectors?: number;
+  maxVectors?: number | undefined;
+}
+
+/** A controller whose number of vectors is known. */
+export interface BoundController extends Controller {
+  /** Most MSI-X vectors that it can raise. */
+  maxVectors: number;
 }
 
 /** What an endpoint is to be like. */
@@ -37,29 +43,29 @@ export interface EndpointOptions {
   /** The controller, or its name. */
   controller: string | Controller;
   /** PCI vendor, 0 to 0xffff. Default 0x0000. */
-  vendorId?: number;
+  vendorId?: number | undefined;
   /** PCI device, 0 to 0xffff. Default 0xc402. */
-  deviceId?: number;
+  deviceId?: number | undefined;
   /** MSI-X vectors, 1 to 2048. Default 32. */
-  msixInterrupts?: number;
+  msixInterrupts?: number | undefined;
   /** The rest of the configuration header. */
-  identity?: Partial<Omit<FunctionIdentity, "vendorId" | "deviceId">>;
+  identity?: Partial<Omit<FunctionIdentity, "vendorId" | "deviceId">> | undefined;
   /** Hears why commands were refused and queues stopped, a line each. */
-  log?: (line: string) => void;
+  log?: ((line: string) => void) | undefined;
   /** Hears of queues that were stopped because they could go no further (protocol, section 4, fault 3). */
-  onQueueStopped?: ReportQueueStopped;
+  onQueueStopped?: ReportQueueStopped | undefined;
 }
 
 /** How a disc is exported. */
 export interface ExportOptions {
   /** The name the root complex sees: 1 to 63 bytes without `;` and NUL. Default `/dev/` and the export's name. */
-  discName?: string;
+  discName?: string | undefined;
   /** Most queues, each served by a worker thread of its own: 1 to 255. Default 1. */
-  queues?: number;
+  queues?: number | undefined;
   /** Refuse writes, whatever the disc allows. Default false. */
-  readOnly?: boolean;
+  readOnly?: boolean | undefined;
   /** Move data by DMA; false copies memory discs word by word, to see what DMA gains. Default true. */
-  dma?: boolean;
+  dma?: boolean | undefined;
 }
 
 const MAX_VECTORS = 2048;
@@ -80,7 +86,7 @@ const MAX_VECTORS = 2048;
  */
 export class Endpoint {
   /** The controller. */
-  readonly controller: Required<Omit<Controller, "fixedBarBytes">> & Controller;
+  readonly controller: BoundController;
   /** MSI-X vectors. */
   readonly msixInterrupts: number;
   readonly #bus: Bus;
@@ -92,7 +98,7 @@ export class Endpoint {
   readonly #onQueueStopped: ReportQueueStopped | undefined;
   #commands: CommandHandler | undefined;
 
-  private constructor(bus: Bus, controller: Endpoint["controller"], options: EndpointOptions) {
+  private constructor(bus: Bus, controller: BoundController, options: EndpointOptions) {
     this.#bus = bus;
     this.controller = controller;
     this.msixInterrupts = options.msixInterrupts ?? 32;
@@ -135,9 +141,9 @@ export class Endpoint {
    * number is out of its range, or the controller fixes another size of the BAR
    */
   static async create(bus: Bus, options: EndpointOptions): Promise<Endpoint> {
-    const given =
+    const given: Controller =
       typeof options.controller === "string" ? { name: options.controller } : options.controller;
-    const controller = { maxVectors: MAX_VECTORS, ...given };
+    const controller: BoundController = { ...given, maxVectors: given.maxVectors ?? MAX_VECTORS };
     checkInteger("maxVectors", controller.maxVectors, 1, MAX_VECTORS);
     if (controller.fixedBarBytes !== undefined && controller.fixedBarBytes !== bus.bar.length) {
       throw new BlockptError(

@@ -13,7 +13,7 @@ import { BlkStatus, Operation } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { DriverQueue, QueueGeometry } from "../engine/engine.js";
 import { COMPLETION_WORDS, CompletionWord } from "../engine/records.js";
-import { BlockptError } from "../errors.js";
+import { assert, BlockptError } from "../errors.js";
 import { CompletionLadder, type CompletionSource } from "./completion.js";
 
 /** Called once the device is done with a request's buffer; `ok` if its promise is about to be fulfilled. */
@@ -50,7 +50,7 @@ export class RemoteQueue implements CompletionSource {
   #pending = 0;
   #sweep = 0;
   #failure: BlockptError | undefined;
-  #waiting: (() => void)[] = [];
+  readonly #waiting: (() => void)[] = [];
   /** The slot whose promise is being made. */
   #slot = 0;
 
@@ -107,6 +107,7 @@ export class RemoteQueue implements CompletionSource {
       bufferDone?.(false);
       return Promise.reject(this.#failure);
     }
+    assert(this.#freeCount > 0, "a request without a free slot");
     const slot = this.#freeSlots[--this.#freeCount] as number;
     this.#state[slot] = SlotState.pending;
     this.#opf[slot] = opf;
@@ -124,13 +125,7 @@ export class RemoteQueue implements CompletionSource {
     return new Promise(this.#keepSettlers);
   }
 
-  /** Resolves when a request may be made, or the queue has ended. */
-  whenAvailable(): Promise<void> {
-    if (this.#freeCount > 0 || this.#failure !== undefined) return Promise.resolve();
-    return this.whenCompleted();
-  }
-
-  /** Resolves after the next completions, or the end of the queue. */
+  /** Resolves after a completion that nobody before it waited for, or at the end of the queue. */
   whenCompleted(): Promise<void> {
     if (this.#failure !== undefined) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
@@ -160,7 +155,8 @@ export class RemoteQueue implements CompletionSource {
         completions[record + CompletionWord.status] as number,
       );
     }
-    if (count > 0 && this.#waiting.length > 0) this.#wakeWaiting();
+    // One waits for each that is done; all, when nothing is left that would wake the others.
+    if (count > 0) this.#wakeWaiting(this.#pending === 0 ? this.#waiting.length : count);
     return count;
   }
 
@@ -226,13 +222,12 @@ export class RemoteQueue implements CompletionSource {
       (this.#reject[slot] as (error: BlockptError) => void)(failure);
     }
     this.#pending = 0;
-    this.#wakeWaiting();
+    this.#wakeWaiting(this.#waiting.length);
   }
 
-  #wakeWaiting(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resolve of waiting) resolve();
+  #wakeWaiting(count: number): void {
+    if (this.#waiting.length === 0) return;
+    for (const resolve of this.#waiting.splice(0, count)) resolve();
   }
 
   /** Gives up requests that are too old; also a net below lost interrupts, as it looks at the ring. */
@@ -248,5 +243,6 @@ export class RemoteQueue implements CompletionSource {
       const what = `no answer within ${this.#timeoutMs} ms`;
       this.#settleBadly(slot, "ERR_BLOCKPT_TIMEOUT", what, BlkStatus.TIMEOUT);
     }
+    if (this.#pending === 0) this.#wakeWaiting(this.#waiting.length);
   };
 }

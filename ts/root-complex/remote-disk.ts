@@ -165,9 +165,11 @@ export class RemoteDisk {
     try {
       let done = 0;
       while (done < buffer.byteLength) {
-        while (this.#queue.available === 0) await this.#queue.whenAvailable();
-        const piece = buffer.subarray(done, done + MAX_LEN_BYTES);
-        const room = await this.#roomFor(piece);
+        const room = this.#roomFor(buffer.subarray(done, done + MAX_LEN_BYTES));
+        if (room === undefined) {
+          await this.#waitForRoom();
+          continue;
+        }
         const request = this.#request(opf, offset + done, room.piece, room.address);
         // Waited for below, all together; until then a rejection has a handler.
         request.catch(() => undefined);
@@ -183,21 +185,33 @@ export class RemoteDisk {
     if (failure !== undefined) throw failure;
   }
 
-  /** Where a piece of a buffer goes: in place, or bounced, a smaller piece where memory is short. */
-  async #roomFor(piece: Uint8Array): Promise<{ piece: Uint8Array; address: number }> {
+  /**
+   * A descriptor's worth of room for a piece of a buffer: in place, or bounced, a smaller piece where
+   * memory is short. Undefined if there is none now. What it gives is used before anything is awaited.
+   */
+  #roomFor(piece: Uint8Array): { piece: Uint8Array; address: number } | undefined {
+    if (this.#queue.available === 0) return undefined;
     if (this.#isInHostMemory(piece)) return { piece, address: piece.byteOffset };
-    for (;;) {
-      for (let bytes = piece.byteLength; bytes > 0; bytes = halved(bytes)) {
-        const address = this.#bus.hostPages.claim(bytes);
-        if (address !== undefined) return { piece: piece.subarray(0, bytes), address };
-      }
-      if (this.#queue.inFlight === 0) {
-        throw new BlockptError(
-          "ERR_BLOCKPT_NO_SPACE",
-          "host memory has no room to bounce a buffer: raise createBus's hostMemoryBytes",
-        );
-      }
+    for (let bytes = piece.byteLength; bytes > 0; bytes = halved(bytes)) {
+      const address = this.#bus.hostPages.claim(bytes);
+      if (address !== undefined) return { piece: piece.subarray(0, bytes), address };
+    }
+    return undefined;
+  }
+
+  async #waitForRoom(): Promise<void> {
+    if (this.#queue.inFlight > 0) {
       await this.#queue.whenCompleted();
+    } else if (this.#queue.available === 0) {
+      throw new BlockptError(
+        "ERR_BLOCKPT_TIMEOUT",
+        `${this.localName}: every descriptor is held by a request that the device did not answer in time`,
+      );
+    } else {
+      throw new BlockptError(
+        "ERR_BLOCKPT_NO_SPACE",
+        "host memory has no room to bounce a buffer: raise createBus's hostMemoryBytes",
+      );
     }
   }
 

@@ -24,19 +24,19 @@ import { RemoteDisk } from "./remote-disk.js";
 /** How a root complex looks for its endpoint. */
 export interface ProbeOptions {
   /** How long a command may take, in milliseconds. Default 5000. */
-  commandTimeoutMs?: number;
+  commandTimeoutMs?: number | undefined;
   /** Hears what the driver says, a line each, as the kernel's log shows it. */
-  log?: (line: string) => void;
+  log?: ((line: string) => void) | undefined;
 }
 
 /** How a disc is attached. */
 export interface AttachOptions {
   /** Descriptors of the queue, 16 to 65535: one more than requests may be in flight. Default 1024. */
-  numDescriptors?: number;
+  numDescriptors?: number | undefined;
   /** What the disk is called here. Default `pci-rd-` and the last component of its name. */
-  localName?: string;
+  localName?: string | undefined;
   /** How long a request may take before it is given up, in milliseconds. Default 30000. */
-  requestTimeoutMs?: number;
+  requestTimeoutMs?: number | undefined;
 }
 
 /** Where the function is: domain, bus, device, function. */

@@ -1,0 +1,351 @@
+// One suite over both engines: the same calls leave the same bytes in the bus and give
+// the same results, step by step, whatever a hostile side writes in between.
+
+import { type Bus, createBus, type DeviceQueue, type DriverQueue, type EngineKind } from "blockpt";
+import { queueLayout, REGISTERS_BYTES, SECTOR_BYTES } from "blockpt/abi";
+import fc from "fast-check";
+import { beforeAll, describe, expect, test } from "vitest";
+
+const NUM_DESCRIPTORS = 16;
+const HOST_BYTES = 16 * 4096;
+const DISC_SECTORS = 64;
+const LAYOUT = queueLayout(NUM_DESCRIPTORS);
+const REQUEST_WORDS = 8;
+const TAG = 5;
+
+/** One engine with both ends of one queue. */
+interface Rig {
+  bus: Bus;
+  driver: DriverQueue;
+  device: DeviceQueue;
+}
+
+/** A step of the script, from numbers that fast-check draws. */
+type Step =
+  | { kind: "submit"; requests: Request[] }
+  | { kind: "fetch" }
+  | { kind: "serve"; pio: boolean; most: number }
+  | { kind: "complete"; picks: number[]; status: number }
+  | { kind: "reap" }
+  | { kind: "scribble"; at: number; byte: number }
+  | { kind: "idx"; ring: "driver" | "device"; value: number };
+
+interface Request {
+  sector: number;
+  page: number;
+  len: number;
+  opf: number;
+}
+
+async function makeRig(engine: EngineKind, iommu = false): Promise<Rig> {
+  const bus = await createBus({
+    engine,
+    iommu,
+    hostMemoryBytes: HOST_BYTES,
+    endpointMemoryBytes: 65536,
+  });
+  return { bus, ...openQueues(bus) };
+}
+
+function openQueues(bus: Bus): { driver: DriverQueue; device: DeviceQueue } {
+  const start = bus.bar.offset + REGISTERS_BYTES;
+  const geometry = {
+    descriptors: start,
+    driverRing: start + LAYOUT.driverOffset,
+    deviceRing: start + LAYOUT.deviceOffset,
+    numDescriptors: NUM_DESCRIPTORS,
+  };
+  const limits = {
+    numSectors: DISC_SECTORS,
+    maxLenBytes: 8192,
+    readOnly: false,
+    hostMemory: bus.hostMemory,
+    iommuTable: bus.handle.layout.iommuTable,
+  };
+  return {
+    driver: bus.engine.openDriverQueue(geometry),
+    device: bus.engine.openDeviceQueue(geometry, limits),
+  };
+}
+
+/** Everything that both sides see: the BAR, host memory and endpoint memory. */
+function visible(bus: Bus): Buffer {
+  const end = bus.endpointMemory.offset + bus.endpointMemory.length;
+  return Buffer.from(bus.buffer, bus.bar.offset, end - bus.bar.offset);
+}
+
+/** The disc holds its sectors' numbers, host memory another pattern. */
+function reset(rig: Rig): void {
+  visible(rig.bus).fill(0);
+  const host = new Uint8Array(rig.bus.buffer, rig.bus.hostMemory.offset, HOST_BYTES);
+  for (let index = 0; index < HOST_BYTES; index++) host[index] = index % 251;
+  const disc = new Uint8Array(
+    rig.bus.buffer,
+    rig.bus.endpointMemory.offset,
+    DISC_SECTORS * SECTOR_BYTES,
+  );
+  for (let index = 0; index < disc.length; index++) disc[index] = (index >> 9) + index;
+  rig.driver.close();
+  rig.device.close();
+  Object.assign(rig, openQueues(rig.bus));
+}
+
+/** Does a step on one engine; what it gives is compared between the engines. */
+function perform(rig: Rig, step: Step, inService: number[]): unknown {
+  const { bus, driver, device } = rig;
+  const queue = bus.bar.offset + REGISTERS_BYTES;
+  switch (step.kind) {
+    case "submit": {
+      const fits = step.requests.slice(0, driver.available);
+      for (const [index, request] of fits.entries()) {
+        const address = bus.hostMemory.offset + request.page * 512;
+        driver.put(request.sector, address, request.len, request.opf, 1000 + index);
+      }
+      driver.publish();
+      return fits.length;
+    }
+    case "fetch": {
+      const count = device.fetch(1);
+      return { count, requests: [...device.requests.slice(0, Math.max(0, count) * REQUEST_WORDS)] };
+    }
+    case "serve": {
+      const range = { offset: bus.endpointMemory.offset, length: DISC_SECTORS * SECTOR_BYTES };
+      return device.serve(range, step.pio, 1, step.most);
+    }
+    case "complete": {
+      for (const [index, descriptor] of inService.entries()) {
+        device.completions[index * 2] = descriptor;
+        device.completions[index * 2 + 1] = step.status;
+      }
+      device.complete(inService.length);
+      return device.completed;
+    }
+    case "reap": {
+      const count = driver.reap();
+      return { count, completions: [...driver.completions.slice(0, Math.max(0, count) * 2)] };
+    }
+    case "scribble":
+      new Uint8Array(bus.buffer)[queue + (step.at % LAYOUT.bytes)] = step.byte;
+      return undefined;
+    case "idx": {
+      const ring = step.ring === "driver" ? LAYOUT.driverOffset : LAYOUT.deviceOffset;
+      new Uint16Array(bus.buffer)[(queue + ring) / 2] = step.value;
+      return undefined;
+    }
+  }
+}
+
+/** Runs a script on both engines, and compares results and bytes after each step. */
+function compare(rigs: readonly [Rig, Rig], steps: readonly Step[]): void {
+  for (const rig of rigs) reset(rig);
+  let outstanding: number[] = [];
+  for (const [index, step] of steps.entries()) {
+    let chosen: number[] = [];
+    if (step.kind === "complete") {
+      chosen = outstanding.filter((_, position) => step.picks.includes(position)).reverse();
+      outstanding = outstanding.filter((descriptor) => !chosen.includes(descriptor));
+    }
+    const [one, other] = rigs.map((rig) => perform(rig, step, chosen));
+    expect(other, `result of step ${index}, ${step.kind}`).toEqual(one);
+    const same = visible(rigs[0].bus).equals(visible(rigs[1].bus));
+    expect(same, `bytes after step ${index}, ${step.kind}`).toBe(true);
+    if (step.kind === "fetch") {
+      const { count, requests } = one as { count: number; requests: number[] };
+      for (let fetched = 0; fetched < count; fetched++) {
+        outstanding.push(requests[fetched * REQUEST_WORDS + TAG] as number);
+      }
+    }
+  }
+}
+
+const request: fc.Arbitrary<Request> = fc.record({
+  sector: fc.oneof(
+    { weight: 8, arbitrary: fc.nat(DISC_SECTORS - 1) },
+    { weight: 1, arbitrary: fc.constantFrom(64, 65, 2 ** 32 - 1, 2 ** 32, 2 ** 40, 2 ** 53 - 1) },
+  ),
+  page: fc.nat(HOST_BYTES / 512 + 1),
+  len: fc.oneof(
+    { weight: 8, arbitrary: fc.constantFrom(512, 1024, 4096, 8192) },
+    { weight: 1, arbitrary: fc.constantFrom(0, 1, 511, 8704, 2 ** 32 - 512, 2 ** 32 - 1) },
+  ),
+  opf: fc.oneof({ weight: 8, arbitrary: fc.nat(1) }, { weight: 1, arbitrary: fc.nat(255) }),
+});
+
+const honest: fc.Arbitrary<Step>[] = [
+  fc.record({ kind: fc.constant("submit"), requests: fc.array(request, { maxLength: 18 }) }),
+  fc.record({ kind: fc.constant("fetch") }),
+  fc.record({
+    kind: fc.constant("serve"),
+    pio: fc.boolean(),
+    most: fc.integer({ min: 1, max: 20 }),
+  }),
+  fc.record({
+    kind: fc.constant("complete"),
+    picks: fc.array(fc.nat(15), { maxLength: 16 }),
+    status: fc.nat(255),
+  }),
+  fc.record({ kind: fc.constant("reap") }),
+];
+
+const hostile: fc.Arbitrary<Step>[] = [
+  fc.record({ kind: fc.constant("scribble"), at: fc.nat(LAYOUT.bytes), byte: fc.nat(255) }),
+  fc.record({
+    kind: fc.constant("idx"),
+    ring: fc.constantFrom("driver" as const, "device" as const),
+    value: fc.oneof(fc.nat(NUM_DESCRIPTORS + 1), fc.constantFrom(0x7fff, 0xffff)),
+  }),
+];
+
+describe("both engines", () => {
+  let rigs: [Rig, Rig];
+
+  beforeAll(async () => {
+    rigs = [await makeRig("wasm"), await makeRig("typescript")];
+  });
+
+  test("lay the same bus out", () => {
+    const [one, other] = rigs;
+    expect(other.bus.handle.layout).toEqual(one.bus.handle.layout);
+  });
+
+  test("leave the same bytes whatever an honest driver does", () => {
+    fc.assert(
+      fc.property(fc.array(fc.oneof(...honest), { maxLength: 40 }), (steps) => {
+        compare(rigs, steps);
+      }),
+      { numRuns: 1500 },
+    );
+  });
+
+  test("leave the same bytes whatever a hostile side scribbles into the queue", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(...honest, ...honest, ...hostile), { maxLength: 40 }),
+        (steps) => compare(rigs, steps),
+      ),
+      { numRuns: 2500 },
+    );
+  });
+
+  test("answer a malformed descriptor, and report a broken ring", () => {
+    const good = { sector: 0, page: 0, len: 512, opf: 0 };
+    compare(rigs, [
+      { kind: "submit", requests: [good, { ...good, len: 100 }, { ...good, opf: 9 }] },
+      { kind: "fetch" },
+      { kind: "complete", picks: [0], status: 7 },
+      { kind: "reap" },
+    ]);
+    const [wasm] = rigs;
+    expect([...wasm.driver.completions.slice(0, 6)]).toEqual([1001, 19, 1002, 1, 1000, 7]);
+    compare(rigs, [
+      { kind: "idx", ring: "driver", value: 16 },
+      { kind: "fetch" },
+      { kind: "fetch" },
+    ]);
+    expect(wasm.device.fetch(1)).toBe(-1);
+  });
+
+  test("hold all but one descriptor outstanding, over many turns of the rings", () => {
+    const requests = Array.from({ length: 20 }, (_, sector) => ({
+      sector,
+      page: sector,
+      len: 512,
+      opf: 0,
+    }));
+    const turn: Step[] = [
+      { kind: "submit", requests },
+      { kind: "serve", pio: false, most: 1000 },
+      { kind: "reap" },
+    ];
+    compare(rigs, Array.from({ length: 20 }, () => turn).flat());
+  });
+
+  test("check the IOMMU's table alike", async () => {
+    const mapped = [await makeRig("wasm", true), await makeRig("typescript", true)] as const;
+    const good = { sector: 0, page: 0, len: 512, opf: 0 };
+    const requests = [0, 7, 8, 15, 16, 23, 24].map((page) => ({ ...good, page }));
+    requests.push({ ...good, page: 15, len: 1024 }, { ...good, page: 8, len: 8192 });
+    for (const { bus } of mapped) {
+      bus.iommu?.map(bus.hostMemory.offset + 4096, 8192);
+    }
+    compare(mapped, [{ kind: "submit", requests }, { kind: "fetch" }, { kind: "reap" }]);
+    const [wasm] = mapped;
+    const refused = [...wasm.driver.completions.slice(0, 6)].filter((_, index) => index % 2 === 0);
+    expect(refused).toEqual([1000, 1001, 1006]);
+  });
+});
+
+describe.each(["wasm", "typescript"] as const)("the pieces of the %s engine", (kind) => {
+  let bus: Bus;
+
+  beforeAll(async () => {
+    bus = (await makeRig(kind)).bus;
+  });
+
+  test("encode and decode descriptors", () => {
+    const table = bus.hostMemory.offset;
+    const words = [1, 2, 3, 4, 5, 0, 7, 8];
+    bus.engine.list.set(words);
+    bus.engine.list.set(words, REQUEST_WORDS);
+    bus.engine.encodeDescriptors(table, 2);
+    const bytes = Buffer.from(bus.buffer, table, 48).toString("hex");
+    const one = "0100000002000000" + "0300000000000000" + "04000000" + "05080700";
+    expect(bytes).toBe(one + one);
+    bus.engine.list.fill(0xdead);
+    bus.engine.decodeDescriptors(table, 2);
+    expect([...bus.engine.list.slice(0, 8)]).toEqual(words);
+    expect(bus.engine.list[REQUEST_WORDS + TAG]).toBe(1);
+  });
+
+  test("push and pop a ring", () => {
+    const ring = bus.hostMemory.offset + 4096;
+    bus.engine.fill(ring, 0, 64);
+    let pushed = 0;
+    let popped = 0;
+    for (let turn = 0; turn < 10; turn++) {
+      bus.engine.list.set([3, 1, 4, 1, 5, 9, 2]);
+      pushed = bus.engine.pushRing(ring, 16, pushed, 7);
+      bus.engine.list.fill(0);
+      expect(bus.engine.popRing(ring, 16, popped, 256)).toBe(7);
+      expect([...bus.engine.list.slice(0, 7)]).toEqual([3, 1, 4, 1, 5, 9, 2]);
+      popped = pushed;
+    }
+    bus.engine.list[0] = 16;
+    bus.engine.pushRing(ring, 16, pushed, 1);
+    expect(bus.engine.popRing(ring, 16, popped, 256)).toBe(-2);
+    new Uint16Array(bus.buffer)[ring / 2] = 16;
+    expect(bus.engine.popRing(ring, 16, popped, 256)).toBe(-1);
+  });
+
+  test("copy, copy word by word, and fill, at any alignment", () => {
+    const host = bus.hostMemory.offset;
+    const bytes = Buffer.from(bus.buffer, host, HOST_BYTES);
+    for (const copy of ["copy", "copyWords"] as const) {
+      for (const [target, source, length] of [
+        [0, 4096, 4096],
+        [1, 4099, 513],
+        [8192, 0, 3],
+      ] as const) {
+        for (let index = 0; index < HOST_BYTES; index++) bytes[index] = (index * 7) & 0xff;
+        const expected = Buffer.from(bytes);
+        expected.copyWithin(target, source, source + length);
+        bus.engine[copy](host + target, host + source, length);
+        expect(bytes.equals(expected), `${copy} ${target} ${source} ${length}`).toBe(true);
+      }
+    }
+    bus.engine.fill(host + 1, 0xee, 5);
+    expect([...bytes.subarray(0, 8)]).toEqual([0, 0xee, 0xee, 0xee, 0xee, 0xee, 42, 49]);
+  });
+
+  test("throw on a range outside the bus, and touch nothing", () => {
+    const end = bus.buffer.byteLength;
+    for (const call of [
+      () => bus.engine.copy(end - 4, 0, 8),
+      () => bus.engine.copy(0, end, 1),
+      () => bus.engine.copyWords(end - 1, 0, 2),
+      () => bus.engine.fill(end - 4, 1, 5),
+    ]) {
+      expect(call).toThrow();
+    }
+  });
+});

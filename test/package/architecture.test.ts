@@ -1,0 +1,71 @@
+// The rooms of ts/ import one way, as docs/architecture.md draws them, and a library bundle imports nothing.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { dirname, join, normalize, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Each room may import itself and those before it. Sides that never meet share a line. */
+const LAYERS: readonly (readonly string[])[] = [
+  ["errors.ts"],
+  ["abi"],
+  ["engine"],
+  ["bus"],
+  ["discs"],
+  ["endpoint", "root-complex"],
+  ["index.ts"],
+  ["cli"],
+];
+
+const layerOf = (room: string): number => LAYERS.findIndex((layer) => layer.includes(room));
+
+function sources(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => join(folder, name));
+}
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(root, file), "utf8").replace(/^\s*(\*|\/\/|\/\*\*).*$/gm, "");
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)].map(
+    (match) => match[1] as string,
+  );
+}
+
+const files = sources("ts").map((file) => relative("ts", file));
+
+test("every room has its place", () => {
+  const rooms = new Set(files.map((file) => file.split("/")[0] as string));
+  expect([...rooms].filter((room) => layerOf(room) < 0)).toEqual([]);
+});
+
+test.each(files)("ts/%s imports only rooms below its own", (file) => {
+  const room = file.split("/")[0] as string;
+  for (const specifier of importsOf(join("ts", file))) {
+    if (specifier.startsWith(".")) {
+      const target = normalize(join(dirname(file), specifier)).split("/")[0] as string;
+      const other = target.replace(/\.js$/, ".ts");
+      if (other === room) continue;
+      expect(layerOf(other), `${file} imports ${specifier}`).toBeLessThan(layerOf(room));
+    } else if (room !== "cli") {
+      expect(specifier, `${file} imports ${specifier}`).toMatch(/^node:/);
+    }
+  }
+});
+
+describe("the built library", () => {
+  const bundles = readdirSync(join(root, "dist")).filter((name) =>
+    /^(index|abi|queue-worker|chunk-.*)\.js$/.test(name),
+  );
+
+  test.each(bundles)("dist/%s imports Node's own modules and its chunks only", (name) => {
+    for (const specifier of importsOf(join("dist", name))) {
+      const allowed =
+        specifier.startsWith("./") || builtinModules.includes(specifier.replace(/^node:/, ""));
+      expect(allowed, `${name} imports ${specifier}`).toBe(true);
+    }
+  });
+});

@@ -1,0 +1,91 @@
+// Every example in the documentation is compiled and run: those of the sources' doc comments, of the
+// README and of docs/.
+
+import { execFile } from "node:child_process";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { transform } from "esbuild";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const run = promisify(execFile);
+
+interface Example {
+  name: string;
+  code: string;
+}
+
+function examplesOf(file: string): Example[] {
+  // In a doc comment each line begins with ` * `.
+  const text = readFileSync(join(root, file), "utf8").replace(/^\s*\* ?/gm, "");
+  return [...text.matchAll(/```(?:ts|js)\n([\s\S]*?)```/g)].map((match, index) => ({
+    name: `${file}, example ${index + 1}`,
+    code: match[1] as string,
+  }));
+}
+
+const listed = (folder: string, ending: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(ending))
+    .map((name) => join(folder, name));
+
+const examples = ["README.md", ...listed("docs", ".md"), ...listed("ts", ".ts")].flatMap(
+  examplesOf,
+);
+
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "blockpt-examples-"));
+  mkdirSync(join(folder, "node_modules"));
+  symlinkSync(root, join(folder, "node_modules/blockpt"));
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test("there are examples", () => {
+  expect(examples.length).toBeGreaterThan(5);
+});
+
+test.each(examples)("$name runs, and prints what it says", async ({ name, code }) => {
+  const file = join(folder, `${name.replace(/\W+/g, "-")}.ts`);
+  writeFileSync(file, code);
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  const flags = [
+    "--noEmit",
+    "--strict",
+    "--skipLibCheck",
+    "--target",
+    "es2022",
+    "--module",
+    "nodenext",
+  ];
+  const types = [
+    "--types",
+    "node",
+    "--typeRoots",
+    join(root, "node_modules/@types"),
+    "--lib",
+    "es2024,dom",
+  ];
+  await run(process.execPath, [tsc, ...flags, ...types, file], { cwd: folder });
+  const script = file.replace(/\.ts$/, ".mjs");
+  writeFileSync(script, (await transform(code, { loader: "ts" })).code);
+  const { stdout } = await run(process.execPath, [script], { cwd: folder });
+  // A comment after console.log says what is printed; behind a dash, why.
+  const expected = [...code.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map(
+    (match) => (match[1] as string).split(" — ")[0] as string,
+  );
+  for (const line of expected) expect(stdout).toContain(line);
+});
