@@ -2,11 +2,12 @@
 //
 //   dist/index.js abi.js queue-worker.js   bundles that share chunks; they import nothing from npm
 //   dist/blockpt.wasm                      the committed engine, beside the chunk that loads it
-//   dist/cli.js                            with what only it needs; imports `blockpt` as any user does
+//   dist/cli.js demo-*.js                  the command line and its demo's two threads, with what only
+//                                          they need; import `blockpt` as any user does
 //   dist/types                             declarations
 
 import { execFileSync } from "node:child_process";
-import { copyFileSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -37,9 +38,14 @@ await build({
 });
 copyFileSync(`${root}ts/engine/wasm/blockpt.wasm`, `${root}dist/blockpt.wasm`);
 
-await build({
+const commandLine = await build({
   ...shared,
-  entryPoints: { cli: "ts/cli/cli.ts", "demo-endpoint": "ts/cli/demo/endpoint-worker.ts", "demo-root-complex": "ts/cli/demo/root-complex-worker.ts" },
+  metafile: true,
+  entryPoints: {
+    cli: "ts/cli/cli.ts",
+    "demo-endpoint": "ts/cli/demo/endpoint-worker.ts",
+    "demo-root-complex": "ts/cli/demo/root-complex-worker.ts",
+  },
   external: ["blockpt", "blockpt/abi"],
   // Some of what it bundles is CommonJS and asks for Node's own modules with `require`.
   banner: {
@@ -47,5 +53,31 @@ await build({
   },
 });
 
+chmodSync(`${root}dist/cli.js`, 0o755);
+writeFileSync(`${root}dist/THIRD-PARTY-LICENSES.txt`, licensesOf(commandLine.metafile));
+
 const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
-execFileSync(process.execPath, [tsc, "--project", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
+execFileSync(process.execPath, [tsc, "--project", "tsconfig.build.json"], {
+  cwd: root,
+  stdio: "inherit",
+});
+
+/** The licence texts of the packages that a bundle holds. */
+function licensesOf({ inputs }) {
+  const folders = Object.keys(inputs).map(
+    (path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0],
+  );
+  return [...new Set(folders)]
+    .filter((folder) => folder !== undefined)
+    .map((folder) => {
+      const { name, version, license } = JSON.parse(
+        readFileSync(`${root}${folder}/package.json`, "utf8"),
+      );
+      const file = readdirSync(`${root}${folder}`).find((entry) => /^licen[cs]e/i.test(entry));
+      const text =
+        file === undefined ? "" : `\n${readFileSync(`${root}${folder}/${file}`, "utf8").trim()}\n`;
+      return `${name} ${version}, ${license}\n${text}`;
+    })
+    .sort()
+    .join(`\n${"-".repeat(72)}\n\n`);
+}

@@ -48,39 +48,31 @@ let folder: string;
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "blockpt-examples-"));
-  mkdirSync(join(folder, "node_modules"));
+  mkdirSync(join(folder, "node_modules/@types"), { recursive: true });
   symlinkSync(root, join(folder, "node_modules/blockpt"));
+  symlinkSync(join(root, "node_modules/@types/node"), join(folder, "node_modules/@types/node"));
+  writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+  for (const { name, code } of examples) writeFileSync(fileOf(name), code);
 });
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test("there are examples", () => {
+const fileOf = (name: string): string => join(folder, `${name.replace(/\W+/g, "-")}.ts`);
+
+test("there are examples, and all of them compile", async () => {
   expect(examples.length).toBeGreaterThan(5);
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  const flags =
+    "--noEmit --strict --skipLibCheck --target es2022 --module nodenext --types node --lib es2024,dom";
+  const files = examples.map(({ name }) => fileOf(name));
+  const output = await run(process.execPath, [tsc, ...flags.split(" "), ...files], {
+    cwd: folder,
+  }).catch((error: { stdout: string }) => error);
+  expect(output.stdout).toBe("");
 });
 
 test.each(examples)("$name runs, and prints what it says", async ({ name, code }) => {
-  const file = join(folder, `${name.replace(/\W+/g, "-")}.ts`);
-  writeFileSync(file, code);
-  const tsc = join(root, "node_modules/typescript/bin/tsc");
-  const flags = [
-    "--noEmit",
-    "--strict",
-    "--skipLibCheck",
-    "--target",
-    "es2022",
-    "--module",
-    "nodenext",
-  ];
-  const types = [
-    "--types",
-    "node",
-    "--typeRoots",
-    join(root, "node_modules/@types"),
-    "--lib",
-    "es2024,dom",
-  ];
-  await run(process.execPath, [tsc, ...flags, ...types, file], { cwd: folder });
-  const script = file.replace(/\.ts$/, ".mjs");
+  const script = fileOf(name).replace(/\.ts$/, ".mjs");
   writeFileSync(script, (await transform(code, { loader: "ts" })).code);
   const { stdout } = await run(process.execPath, [script], { cwd: folder });
   // A comment after console.log says what is printed; behind a dash, why.

@@ -52,11 +52,11 @@ export class ExportedDisc {
     return true;
   }
 
-  /** STOP: drains every queue, and forgets where they were. False if it was not started. */
+  /** STOP: drains every queue, and forgets where they were. False if it was not started; it forgets them then, too. */
   async stop(): Promise<boolean> {
-    if (!this.#started) return false;
+    const wasStarted = this.#started;
     await Promise.all(this.queues.map((queue) => queue.stop()));
     this.#started = false;
-    return true;
+    return wasStarted;
   }
 }

@@ -41,8 +41,8 @@ export interface QueueWorkerReport {
 
 /** Looks at an empty ring before a call returns. */
 const POLLS = 200;
-/** Idle time spent looking, about what one sleep and wake cost. */
-const SPIN_MS = 0.05;
+/** Idle time spent looking: longer than the other side takes to go on after an interrupt. */
+const SPIN_MS = 0.2;
 /** Idle time after which sleeps become longer: the other side is not in the middle of something. */
 const DOZE_MS = 10;
 const SHORT_SLEEP_MS = 0.1;

@@ -89,7 +89,7 @@ function typeScriptMemory(bytes: number): EngineMemory {
 
 function choiceOfEnvironment(): EngineChoice | undefined {
   // `process` is not there in browsers.
-  const value = globalThis.process?.env["BLOCKPT_ENGINE"];
+  const value = globalThis.process?.env.BLOCKPT_ENGINE;
   return value === undefined || value === "" ? undefined : (value as EngineChoice);
 }
 

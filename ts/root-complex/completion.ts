@@ -27,8 +27,12 @@ export interface CompletionSource {
 const MICROTASKS = 64;
 /** Looks without a request in flight before the ladder is left: a continuation often submits the next one. */
 const LAST_LOOKS = 4;
-/** Time without a completion before it waits for the interrupt, about what a wake costs. */
-const SPIN_MS = 0.05;
+/**
+ * Time without a completion before it waits for the interrupt. Longer than a queue worker that
+ * nobody can wake sleeps and takes to wake (0.1 ms and timer slack): else each of the two falls asleep
+ * just before the other answers, again and again, and every request costs two sleeps.
+ */
+const SPIN_MS = 0.4;
 /** Longest wait for an interrupt before the ring is looked at again. */
 const LOST_INTERRUPT_MS = 20;
 

@@ -200,6 +200,8 @@ export class RemoteDisk {
   }
 
   async #waitForRoom(): Promise<void> {
+    // A late completion of a request that timed out gives its descriptor back, and nobody waits for it.
+    if (this.#queue.reap() > 0) return;
     if (this.#queue.inFlight > 0) {
       await this.#queue.whenCompleted();
     } else if (this.#queue.available === 0) {

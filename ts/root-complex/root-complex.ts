@@ -219,7 +219,8 @@ export class RootComplex {
       await this.#start(device, devIdx, place, numDescriptors, layout);
     } catch (error) {
       queue.close();
-      this.#releasePlace(place);
+      // An endpoint that did not answer may hold the place for good: then it is not used again.
+      if (isRefusal(error)) this.#releasePlace(place);
       throw error;
     }
     this.#say(`${device} capacity 0x${disc.sectors.toString(16)}`);
@@ -280,7 +281,7 @@ export class RootComplex {
       `${name}: Setting queue addr. #Descriptors ${numDescriptors} (${layout.bytes} Bytes)`,
     );
     const { queueOffset, vector } = place;
-    let command = Command.SET_QUEUE | Command.START;
+    let command = Command.SET_QUEUE as number;
     if (vector !== undefined) {
       // Stays masked until a ladder comes to the end of its looks.
       this.#bus.msix.mask(vector);
@@ -298,17 +299,28 @@ export class RootComplex {
       qsize: layout.bytes,
     };
     await this.#commands.run(command, args, () => undefined);
+    try {
+      await this.#commands.run(Command.START, { devIdx }, () => undefined);
+    } catch (error) {
+      // The endpoint holds the queue that it did not start: STOP has it forget that.
+      if (isRefusal(error)) await this.#tryStop(devIdx);
+      throw error;
+    }
   }
 
   /** After this the endpoint does not touch the disc's queue, or it said that it did not before. */
   async #stop(device: string): Promise<void> {
     const devIdx = (await this.#getDevices()).indexOf(device);
     // An endpoint that was restarted meanwhile does not serve the disc, or does not have it.
-    if (devIdx < 0) return;
+    if (devIdx >= 0) await this.#tryStop(devIdx);
+  }
+
+  /** STOP; an error says that the disc was not started, and that is as good. */
+  async #tryStop(devIdx: number): Promise<void> {
     try {
       await this.#commands.run(Command.STOP, { devIdx }, () => undefined);
     } catch (error) {
-      if (!(error instanceof BlockptError && error.code === "ERR_BLOCKPT_COMMAND")) throw error;
+      if (!isRefusal(error)) throw error;
     }
   }
 
@@ -404,6 +416,11 @@ function claimInterruptPage(bus: Bus): number {
   }
   bus.iommu?.map(page, MAX_QUEUES * INTERRUPT_STRIDE);
   return page;
+}
+
+/** Whether the endpoint answered a command with an error. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof BlockptError && error.code === "ERR_BLOCKPT_COMMAND";
 }
 
 function isNamed(device: string, name: string): boolean {

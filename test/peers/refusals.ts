@@ -1,0 +1,113 @@
+/**
+ * Owns the tables of what a foreign root complex may get wrong, and what the
+ * protocol page says the endpoint answers. Data only; the test file runs them.
+ */
+
+import type { CommandArguments, Transfer } from "./foreign-root-complex.js";
+import { BLK, CMD, IN_USE, MAX_LEN, OP, type Region, SECTOR } from "./protocol.js";
+import { plainShape, type QueueShape } from "./queue-shape.js";
+
+const LARGEST_32 = 2 ** 32 - 1;
+const LARGEST_64 = 2n ** 64n - 1n;
+
+/** What changes in a request that is right otherwise, and the status that is due. */
+export type BadRequest = readonly [name: string, change: Partial<Transfer>, status: number];
+
+export function badRequests(sectors: number, host: Region, bar: Region): BadRequest[] {
+  const hostEnd = host.offset + host.length;
+  return [
+    ["not in use", { flags: 0 }, BLK.inval],
+    ["another flag than in use", { flags: IN_USE << 1 }, BLK.inval],
+    ["len 0", { len: 0 }, BLK.inval],
+    ["len 511", { len: 511 }, BLK.inval],
+    ["len 513", { len: 513 }, BLK.inval],
+    ["len above the limit", { len: MAX_LEN + SECTOR }, BLK.inval],
+    ["len 2^32 - 512", { len: 2 ** 32 - SECTOR }, BLK.inval],
+    ["len before opf", { len: 0, op: 77 }, BLK.inval],
+    ["opf 2", { op: 2 }, BLK.notSupp],
+    ["opf 255", { op: 255 }, BLK.notSupp],
+    ["opf before sectors", { op: 2, sector: LARGEST_64 }, BLK.notSupp],
+    ["first sector behind the disc", { sector: sectors }, BLK.inval],
+    ["last sector behind the disc", { sector: sectors - 1, len: 2 * SECTOR }, BLK.inval],
+    ["sector 2^32 - 1", { sector: LARGEST_32 }, BLK.inval],
+    ["sector 2^55, whose byte offset overflows", { sector: 2n ** 55n }, BLK.inval],
+    ["sector 2^64 - 1", { sector: LARGEST_64 }, BLK.inval],
+    ["sector 2^64 - 1, whose end overflows", { sector: LARGEST_64, len: 2 * SECTOR }, BLK.inval],
+    ["data in the BAR", { addr: bar.offset }, BLK.inval],
+    ["data that ends behind host memory", { addr: hostEnd - SECTOR + 1 }, BLK.inval],
+    ["data behind host memory", { addr: hostEnd }, BLK.inval],
+    ["addr 2^32 - 1", { addr: LARGEST_32 }, BLK.inval],
+    ["addr 2^64 - 1", { addr: LARGEST_64 }, BLK.inval],
+    ["addr 2^64 - 512, whose end overflows to 0", { addr: LARGEST_64 - 511n }, BLK.inval],
+    ["addr with a bit above 32", { addr: 2n ** 32n + BigInt(host.offset) }, BLK.inval],
+  ];
+}
+
+/** The order of the checks, on a disc that may not be written. */
+export const badWrites: BadRequest[] = [
+  ["a write before its address", { op: OP.write, addr: LARGEST_64 }, BLK.protection],
+  ["sectors before a write", { op: OP.write, sector: LARGEST_64 }, BLK.inval],
+  ["len before a write", { op: OP.write, len: 0 }, BLK.inval],
+];
+
+export type BadQueue = readonly [name: string, shape: QueueShape];
+
+/** Queues refused with "queue address invalid"; `taken` is another queue's place. */
+export function badQueues(space: number, taken: QueueShape): BadQueue[] {
+  const good = plainShape(taken.offset + taken.size, 16);
+  const { drv, dev, size, offset } = good;
+  const end = taken.offset + taken.size;
+  return [
+    ["one byte behind descriptor space", { ...good, offset: space - size + 8 }],
+    ["offset behind descriptor space", { ...good, offset: space }],
+    ["offset 2^32 - 8", { ...good, offset: 2 ** 32 - 8 }],
+    ["offset not a multiple of 8", { ...good, offset: offset + 4 }],
+    ["qsize too small", { ...good, size: dev + 33 }],
+    ["qsize 0", { ...good, size: 0 }],
+    ["qsize 2^32 - 1", { ...good, size: LARGEST_32 }],
+    ["driver ring odd", { ...good, drv: drv + 1, dev: dev + 8, size: size + 8 }],
+    ["device ring odd", { ...good, dev: dev + 1, size: size + 8 }],
+    ["driver ring on descriptors", { ...good, drv: drv - 2 }],
+    ["device ring on descriptors", { ...good, dev: 0 }],
+    ["both rings in one place", { ...good, dev: drv }],
+    ["device ring on the driver ring's end", { ...good, dev: drv + 32 }],
+    ["driver ring 2^32 - 2", { ...good, drv: 2 ** 32 - 2 }],
+    ["device ring 2^32 - 2", { ...good, dev: 2 ** 32 - 2 }],
+    ["another queue's place", { ...good, offset: taken.offset }],
+    ["another queue's last bytes", { ...good, offset: end - 8 }],
+    ["another queue's first bytes", { ...good, offset: taken.offset - size + 8 }],
+  ];
+}
+
+/** Refused, though the page does not say that the queue's address is what is wrong. */
+export const badCounts: readonly number[] = [0, 1, 15, 65536, LARGEST_32];
+
+export type BadCommand = readonly [name: string, bits: number, args: CommandArguments];
+
+export function badCommands(vectors: number): BadCommand[] {
+  const queue = plainShape(0, 16);
+  const perDisc = [
+    CMD.setQueue,
+    CMD.start,
+    CMD.numSectors,
+    CMD.stop,
+    CMD.setIrq,
+    CMD.getPermission,
+  ];
+  return [
+    ...[0, 5, 13, 30, 31].map((bit): BadCommand => [`bit ${bit}`, 2 ** bit, { devIdx: 0 }]),
+    ...perDisc.flatMap((bits) =>
+      [1, 255].map((devIdx): BadCommand => {
+        return [`dev_idx ${devIdx} for ${bits}`, bits, { devIdx, qidx: 0, irq: 1, queue }];
+      }),
+    ),
+    ...[CMD.setQueue, CMD.setIrq].flatMap((bits) =>
+      [1, 255].map((qidx): BadCommand => {
+        return [`qidx ${qidx} for ${bits}`, bits, { devIdx: 0, qidx, irq: 1, queue }];
+      }),
+    ),
+    ...[0, vectors + 1, LARGEST_32].map((irq): BadCommand => {
+      return [`irq ${irq}`, CMD.setIrq, { devIdx: 0, qidx: 0, irq }];
+    }),
+  ];
+}

@@ -1,0 +1,78 @@
+#!/usr/bin/env node
+// The entry: which commands there are, what an error looks like, and how a process ends.
+
+import { createRequire } from "node:module";
+import { Command, CommanderError } from "commander";
+import { Cleanup } from "./cleanup.js";
+import { addDemoCommand } from "./demo.js";
+import { EXIT_CODES_HELP, ExitCode } from "./exit-code.js";
+import { failureOf, lineOf } from "./failure.js";
+
+const EXAMPLES_HELP = `
+Examples:
+  $ blockpt demo                     export, attach, copy, check and measure three discs
+  $ blockpt demo --size 256          the same with a disk image of 256 MiB
+  $ blockpt demo --image disk.img    the same with an image of yours, which is only read
+  $ blockpt demo --json | jq .throughput
+  $ blockpt help demo                all options of a command
+`;
+
+function version(): string {
+  const found: unknown = createRequire(import.meta.url)("blockpt/package.json");
+  return String((found as { version: unknown }).version);
+}
+
+function makeProgram(cleanup: Cleanup): Command {
+  const program = new Command("blockpt")
+    .description(
+      "Exports block devices from one thread and attaches them in another, through\n" +
+        "descriptor rings in shared memory: the PCI block passthrough protocol.",
+    )
+    .version(version())
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(usageLine(text)) })
+    .addHelpText("after", EXAMPLES_HELP + EXIT_CODES_HELP);
+  addDemoCommand(program, { version: version(), cleanup });
+  return program;
+}
+
+/** Commander's complaint, as a line of ours. */
+function usageLine(text: string): string {
+  const complaint = text
+    .replace(/^error: /, "")
+    .trim()
+    .replace(/\.$/, "");
+  return lineOf({ code: "ERR_USAGE", message: `${complaint}; see blockpt --help` });
+}
+
+/** Signals end the process from here, once; what then goes wrong elsewhere is no news. */
+function endOnSignals(cleanup: Cleanup): void {
+  const end = (exitCode: number): void => {
+    void cleanup.run().finally(() => process.exit(exitCode));
+  };
+  process.once("SIGINT", () => end(ExitCode.interrupted));
+  process.once("SIGTERM", () => end(ExitCode.terminated));
+  process.once("SIGHUP", () => end(ExitCode.hungUp));
+  // Who read our output is gone: `blockpt demo | head`.
+  process.stdout.on("error", () => end(ExitCode.brokenPipe));
+}
+
+async function main(): Promise<void> {
+  const cleanup = new Cleanup();
+  endOnSignals(cleanup);
+  try {
+    await makeProgram(cleanup).parseAsync();
+  } catch (error) {
+    if (cleanup.started) return;
+    if (error instanceof CommanderError) {
+      // Commander has printed already, help and version included.
+      process.exitCode = error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+    } else {
+      process.stderr.write(lineOf(failureOf(error)));
+      process.exitCode = ExitCode.failed;
+    }
+  }
+  await cleanup.run();
+}
+
+await main();

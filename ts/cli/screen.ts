@@ -1,0 +1,94 @@
+// What a person sees on stdout: lines, colours and a progress bar; nothing at all
+// where the output is a document for programs.
+
+import { SingleBar } from "cli-progress";
+import picocolors from "picocolors";
+import type { Cleanup } from "./cleanup.js";
+
+/** Follows something that takes a while. */
+export interface Progress {
+  update(doneBytes: number): void;
+  /** Leaves the bar, or in its place a line. */
+  stop(): void;
+}
+
+export interface Screen {
+  /** An empty line, or one with text. */
+  line(text?: string): void;
+  heading(text: string): void;
+  /** What a user of the kernel drivers would type. */
+  command(text: string): void;
+  /** What they would see. */
+  output(lines: readonly string[]): void;
+  /** A thing that was checked. */
+  check(passed: boolean, text: string): void;
+  success(text: string): void;
+  progress(totalBytes: number): Progress;
+}
+
+const MIB = 1024 * 1024;
+
+/** Neither picocolors' own rule, which colours pipes where `CI` is set, nor commander's. */
+function mayColour(): boolean {
+  const { NO_COLOR, TERM } = process.env;
+  return process.stdout.isTTY === true && !NO_COLOR && TERM !== "dumb";
+}
+
+export function createScreen(quiet: boolean, cleanup: Cleanup): Screen {
+  const colors = picocolors.createColors(mayColour());
+  const line = (text = ""): void => {
+    if (!quiet) process.stdout.write(`${text}\n`);
+  };
+  return {
+    line,
+    heading: (text) => line(`\n${colors.bold(text)}`),
+    command: (text) => line(`${colors.dim("#")} ${colors.cyan(text)}`),
+    output: (lines) => {
+      for (const each of lines) line(`  ${each}`);
+    },
+    check: (passed, text) => {
+      line(`  ${passed ? colors.green("ok    ") : colors.red("FAILED")} ${text}`);
+    },
+    success: (text) => line(`\n${colors.green(text)}`),
+    progress: (totalBytes) =>
+      !quiet && process.stdout.isTTY ? bar(totalBytes, cleanup) : plainProgress(),
+  };
+}
+
+function bar(totalBytes: number, cleanup: Cleanup): Progress {
+  const single = new SingleBar({
+    stream: process.stdout,
+    format: "  [{bar}] {percentage}%  {value} of {total} MiB  {rate} MiB/s",
+    // 80 columns hold it with five digits in each number.
+    barsize: 30,
+    barIncompleteChar: " ",
+    hideCursor: true,
+    fps: 20,
+  });
+  const startedAt = performance.now();
+  let doneBytes = 0;
+  const show = (): void => {
+    const seconds = (performance.now() - startedAt) / 1000;
+    const rate = doneBytes === 0 ? 0 : Math.round(doneBytes / MIB / seconds);
+    single.update(Math.floor(doneBytes / MIB), { rate });
+  };
+  single.start(Math.ceil(totalBytes / MIB), 0, { rate: 0 });
+  // An interrupt in the middle must not leave the terminal without its cursor.
+  const forget = cleanup.add(() => single.stop());
+  return {
+    update: (bytes) => {
+      doneBytes = bytes;
+      show();
+    },
+    stop: () => {
+      if (doneBytes === totalBytes) single.update(Math.ceil(totalBytes / MIB));
+      single.stop();
+      forget();
+    },
+  };
+}
+
+/** Not a terminal: what comes after says how much it was and how long it took. */
+function plainProgress(): Progress {
+  return { update: () => {}, stop: () => {} };
+}
