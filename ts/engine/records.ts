@@ -1,5 +1,20 @@
 // Generated from crates/core by `npm run generate:abi`. Do not edit.
 
+/** 32-bit words of a request record. */
+export const REQUEST_WORDS = 8;
+
+/** 32-bit words of a completion record. */
+export const COMPLETION_WORDS = 2;
+
+/** Records in one list. A longer batch takes several calls. */
+export const LIST_CAPACITY = 256;
+
+/**
+ * Completions after which a device queue publishes within a batch: the
+ * driver works on the first while the device works on the next.
+ */
+export const LIST_PUBLISH_EVERY = 4;
+
 /** Fields of a request record, in 32-bit words. */
 export const RequestWord = {
   /** First sector, low half. */
@@ -30,21 +45,6 @@ export const CompletionWord = {
   /** One of `blk_status`. */
   status: 1,
 } as const;
-
-/** 32-bit words of a request record. */
-export const REQUEST_WORDS = 8;
-
-/** 32-bit words of a completion record. */
-export const COMPLETION_WORDS = 2;
-
-/** Records in one list. A longer batch takes several calls. */
-export const LIST_CAPACITY = 256;
-
-/**
- * Completions after which a device queue publishes within a batch: the
- * driver works on the first while the device works on the next.
- */
-export const LIST_PUBLISH_EVERY = 4;
 
 /** Why a queue can go no further; engines give them as negative numbers. */
 export const QueueFault = {

@@ -29,150 +29,123 @@ fn main() -> ExitCode {
     if drifted { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn layout() -> String {
-    let mut out = format!("{NOTICE}\n");
-    for constant in abi::limits::ALL {
-        let value = number(constant);
-        writeln!(out, "{}export const {} = {value};\n", doc(constant.doc, ""), constant.name)
-            .unwrap();
-    }
-    offsets(
-        &mut out,
+/// A table of the core, as TypeScript is to have it.
+enum Table {
+    Offsets(&'static [Field]),
+    Words(&'static [Field]),
+    Constants(&'static [Constant]),
+}
+use Table::{Constants, Offsets, Words};
+
+const LAYOUT: &[(&str, &str, Table)] = &[
+    (
         "Register",
         "Offsets of the registers from the start of the BAR, in bytes (protocol, sections 2 and 5).",
-        abi::Registers::FIELDS,
-    );
-    constants(
-        &mut out,
+        Offsets(abi::Registers::FIELDS),
+    ),
+    (
         "Command",
         "Bits of the `command` register (protocol, section 2).",
-        abi::command::ALL,
-    );
-    constants(
-        &mut out,
-        "Status",
-        "Bits of the `status` register (protocol, section 2).",
-        abi::status::ALL,
-    );
-    constants(
-        &mut out,
+        Constants(abi::command::ALL),
+    ),
+    ("Status", "Bits of the `status` register (protocol, section 2).", Constants(abi::status::ALL)),
+    (
         "Permission",
         "Bits of the `perm` register (protocol, section 2).",
-        abi::permission::ALL,
-    );
-    offsets(
-        &mut out,
+        Constants(abi::permission::ALL),
+    ),
+    (
         "DescriptorField",
         "Offsets of a descriptor's fields, in bytes (protocol, section 3).",
-        abi::Descriptor::FIELDS,
-    );
-    constants(
-        &mut out,
+        Offsets(abi::Descriptor::FIELDS),
+    ),
+    (
         "Operation",
         "Values of a descriptor's `opf`: Linux's `REQ_OP_*` (protocol, section 3).",
-        abi::operation::ALL,
-    );
-    constants(
-        &mut out,
+        Constants(abi::operation::ALL),
+    ),
+    (
         "DescriptorFlag",
         "Bits of a descriptor's `flags` (protocol, section 3).",
-        abi::descriptor_flag::ALL,
-    );
-    constants(
-        &mut out,
+        Constants(abi::descriptor_flag::ALL),
+    ),
+    (
         "BlkStatus",
         "Values of a descriptor's `status`: Linux's `blk_status_t` (protocol, section 3).",
-        abi::blk_status::ALL,
-    );
-    finished(out)
+        Constants(abi::blk_status::ALL),
+    ),
+];
+
+const RECORDS: &[(&str, &str, Table)] = &[
+    (
+        "RequestWord",
+        "Fields of a request record, in 32-bit words.",
+        Words(records::RequestRecord::FIELDS),
+    ),
+    (
+        "CompletionWord",
+        "Fields of a completion record, in 32-bit words.",
+        Words(records::CompletionRecord::FIELDS),
+    ),
+    (
+        "QueueFault",
+        "Why a queue can go no further; engines give them as negative numbers.",
+        Constants(records::queue_fault::ALL),
+    ),
+];
+
+fn layout() -> String {
+    module(
+        abi::limits::ALL.iter().map(|limit| single(limit.name, number(limit), limit.doc)),
+        LAYOUT,
+    )
 }
 
 fn lists() -> String {
-    let mut out = format!("{NOTICE}\n");
-    words(
-        &mut out,
-        "RequestWord",
-        "Fields of a request record, in 32-bit words.",
-        records::RequestRecord::FIELDS,
-    );
-    words(
-        &mut out,
-        "CompletionWord",
-        "Fields of a completion record, in 32-bit words.",
-        records::CompletionRecord::FIELDS,
-    );
-    writeln!(
-        out,
-        "/** 32-bit words of a request record. */\nexport const REQUEST_WORDS = {};\n",
-        size_of::<records::RequestRecord>() / 4
-    )
-    .unwrap();
-    writeln!(
-        out,
-        "/** 32-bit words of a completion record. */\nexport const COMPLETION_WORDS = {};\n",
-        size_of::<records::CompletionRecord>() / 4
-    )
-    .unwrap();
-    for constant in records::list::ALL {
-        let value = number(constant);
-        writeln!(out, "{}export const LIST_{} = {value};\n", doc(constant.doc, ""), constant.name)
-            .unwrap();
-    }
-    constants(
-        &mut out,
-        "QueueFault",
-        "Why a queue can go no further; engines give them as negative numbers.",
-        records::queue_fault::ALL,
-    );
-    finished(out)
+    let sizes = [
+        ("REQUEST_WORDS", size_of::<records::RequestRecord>(), "32-bit words of a request record."),
+        (
+            "COMPLETION_WORDS",
+            size_of::<records::CompletionRecord>(),
+            "32-bit words of a completion record.",
+        ),
+    ];
+    let sizes =
+        sizes.into_iter().map(|(name, bytes, about)| single(name, (bytes / 4).to_string(), about));
+    let lists = records::list::ALL
+        .iter()
+        .map(|list| single(&format!("LIST_{}", list.name), number(list), list.doc));
+    module(sizes.chain(lists), RECORDS)
 }
 
-fn finished(out: String) -> String {
-    format!("{}\n", out.trim_end())
+fn module(singles: impl Iterator<Item = String>, tables: &[(&str, &str, Table)]) -> String {
+    let tables = tables.iter().map(|(name, about, table)| object(name, about, table));
+    let items: Vec<String> = singles.chain(tables).collect();
+    format!("{NOTICE}\n{}", items.join("\n"))
 }
 
-fn offsets(out: &mut String, name: &str, about: &str, fields: &[Field]) {
-    object(
-        out,
-        name,
-        about,
-        fields
-            .iter()
-            .map(|field| (camel_case(field.name), format!("0x{:02x}", field.offset), field.doc)),
-    );
+fn single(name: &str, value: String, about: &str) -> String {
+    format!("{}export const {name} = {value};\n", doc(about, ""))
 }
 
-fn words(out: &mut String, name: &str, about: &str, fields: &[Field]) {
-    object(
-        out,
-        name,
-        about,
-        fields
-            .iter()
-            .map(|field| (camel_case(field.name), (field.offset / 4).to_string(), field.doc)),
-    );
-}
-
-fn constants(out: &mut String, name: &str, about: &str, constants: &[Constant]) {
-    object(
-        out,
-        name,
-        about,
-        constants.iter().map(|constant| (constant.name.to_owned(), number(constant), constant.doc)),
-    );
-}
-
-fn object<'a>(
-    out: &mut String,
-    name: &str,
-    about: &str,
-    entries: impl Iterator<Item = (String, String, &'a str)>,
-) {
-    writeln!(out, "/** {about} */\nexport const {name} = {{").unwrap();
-    for (key, value, text) in entries.filter(|(key, ..)| !key.starts_with("reserved")) {
+fn object(name: &str, about: &str, table: &Table) -> String {
+    let field = |field: &Field, value| (camel_case(field.name), value, field.doc);
+    let entries: Vec<_> = match table {
+        Offsets(fields) => {
+            fields.iter().map(|each| field(each, format!("0x{:02x}", each.offset))).collect()
+        }
+        Words(fields) => {
+            fields.iter().map(|each| field(each, (each.offset / 4).to_string())).collect()
+        }
+        Constants(all) => {
+            all.iter().map(|each| (each.name.to_owned(), number(each), each.doc)).collect()
+        }
+    };
+    let mut out = format!("{}export const {name} = {{\n", doc(about, ""));
+    for (key, value, text) in entries.iter().filter(|(key, ..)| !key.starts_with("reserved")) {
         writeln!(out, "{}  {key}: {value},", doc(text, "  ")).unwrap();
     }
-    writeln!(out, "}} as const;\n").unwrap();
+    out + "} as const;\n"
 }
 
 /// Magic numbers and identifiers in hexadecimal, the rest in decimal.
