@@ -32,6 +32,8 @@ export class QueueContext {
     this.completionList = this.requestList + requestWords * 4;
     this.requests = new Uint32Array(engine.buffer, this.requestList, requestWords);
     this.completions = new Uint32Array(engine.buffer, this.completionList, completionWords);
+    // The pages were somebody else's, and a driver writes only some words of a request.
+    this.requests.fill(0);
   }
 
   close(): void {
