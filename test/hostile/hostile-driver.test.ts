@@ -1,5 +1,18 @@
 // A hostile root complex against a live endpoint: what section 4 of the protocol names,
 // each with the status or the stopped queue that it gets, and not a byte elsewhere.
+//
+// Where each fault of that section is driven:
+//    1  a failed read is an error            api/remote-disk, "cut behind the endpoint's back"
+//    2  write to a read-only disc            here, and api/misuse (refused before it is submitted)
+//    3  no exception out of a service loop   here, "stops the queue", and hostile-device
+//    4  double fetch                         here, "copies a descriptor once"
+//    5  bounds of everything                 here, peers/refusals, and crates/core (2^32 − 1, 2^64 − 1)
+//    6  a full ring reads as empty           api/remote-disk, "queue of sixteen", and engine/conformance
+//    7  descriptor space is given back       api/remote-disk and peers/foreign-endpoint
+//    8  the first queue is at 0              peers/foreign-endpoint
+//    9  dev_idx counts in the list           api/remote-disk, "keep their identity", and peers
+//   10  a request that is not answered       peers/foreign-endpoint, "never completes"
+//   11  STOP drains                          peers/foreign-root-complex, and here, "never stops submitting"
 
 import { Worker } from "node:worker_threads";
 import {

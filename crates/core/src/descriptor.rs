@@ -75,10 +75,12 @@ impl Descriptor {
         }
     }
 
-    /// Reads the result of the descriptor at `offset`.
+    /// Reads the result of the descriptor at `offset`, which is in use; `None` if it is not.
     #[inline(always)]
-    pub fn read_status(memory: &Memory, offset: usize) -> u8 {
-        memory.read_u8(offset + STATUS_OFFSET)
+    pub fn read_result(memory: &Memory, offset: usize) -> Option<u8> {
+        let rest = memory.read_u64(offset + 16);
+        let flags = (rest >> 48) as u8;
+        if flags & descriptor_flag::IN_USE == 0 { None } else { Some((rest >> 40) as u8) }
     }
 
     /// Writes the result of the descriptor at `offset`.
@@ -246,8 +248,9 @@ mod tests {
         assert_eq!(Descriptor::read(&memory, 8), descriptor);
         Descriptor::write_status(&memory, 8, 0xee);
         assert_eq!(Descriptor::read(&memory, 8).status, 0xee);
-        assert_eq!(Descriptor::read_status(&memory, 8), 0xee);
+        assert_eq!(Descriptor::read_result(&memory, 8), Some(0xee));
         Descriptor::clear(&memory, 8);
+        assert_eq!(Descriptor::read_result(&memory, 8), None);
         for index in 0..64 {
             assert_eq!(memory.read_u8(index), 0);
         }

@@ -108,7 +108,10 @@ impl<'a> DriverQueue<'a> {
                 return Err(Fault::DescriptorState);
             }
             let descriptor = self.geometry.descriptor(index);
-            let status = Descriptor::read_status(&self.memory, descriptor);
+            // One that is not as it was put, as after a reset of the BAR, has no result.
+            let Some(status) = Descriptor::read_result(&self.memory, descriptor) else {
+                return Err(Fault::DescriptorState);
+            };
             Descriptor::clear(&self.memory, descriptor);
             self.tags[index as usize] = FREE;
             self.free[self.free_len] = index as u16;

@@ -49,7 +49,6 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
   #opf = 0;
 
   constructor(views: Views, geometry: QueueGeometry, limits: DeviceLimits) {
-    views.checkGeometry(geometry);
     this.#views = views;
     this.#limits = limits;
     this.#descriptors = geometry.descriptors;

@@ -30,7 +30,6 @@ export class TypeScriptDriverQueue implements DriverQueue {
   #fault = 0;
 
   constructor(views: Views, geometry: QueueGeometry) {
-    views.checkGeometry(geometry);
     const { descriptors, driverRing, deviceRing, numDescriptors } = geometry;
     this.#u16 = views.u16;
     this.#u32 = views.u32;
@@ -92,7 +91,12 @@ export class TypeScriptDriverQueue implements DriverQueue {
       const tag = this.#tags[index] as number;
       if (tag === FREE) return this.#stop(QueueFault.DESCRIPTOR_STATE, record);
       const word = this.#descriptors + index * DESCRIPTOR_WORDS;
-      const status = ((u32[word + 5] as number) >>> STATUS_SHIFT) & 0xff;
+      const last = u32[word + 5] as number;
+      // A descriptor that is not as it was put, as after a reset of the BAR, has no result.
+      if (((last >>> FLAGS_SHIFT) & DescriptorFlag.IN_USE) === 0) {
+        return this.#stop(QueueFault.DESCRIPTOR_STATE, record);
+      }
+      const status = (last >>> STATUS_SHIFT) & 0xff;
       for (let clear = 0; clear < DESCRIPTOR_WORDS; clear++) u32[word + clear] = 0;
       this.#tags[index] = FREE;
       this.#free[this.#available++] = index;

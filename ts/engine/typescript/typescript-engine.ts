@@ -2,6 +2,7 @@
 // fast: whole-buffer views, positions in fields, u64 as two words, no BigInt.
 
 import { DESCRIPTOR_BYTES, DescriptorField } from "../../abi/layout.js";
+import { checkGeometry, checkRange, checkRing, checkTable } from "../bounds.js";
 import type { DeviceLimits, Engine, QueueGeometry } from "../engine.js";
 import { LIST_CAPACITY, QueueFault, REQUEST_WORDS, RequestWord } from "../records.js";
 import { TypeScriptDeviceQueue } from "./typescript-device-queue.js";
@@ -14,34 +15,42 @@ export class TypeScriptEngine implements Engine {
   readonly kind = "typescript";
   readonly list = new Uint32Array(LIST_CAPACITY * REQUEST_WORDS);
   readonly #views: Views;
+  readonly #busBytes: number;
 
   constructor(buffer: SharedArrayBuffer) {
     this.#views = new Views(buffer);
+    this.#busBytes = buffer.byteLength;
   }
 
   copy(target: number, source: number, lenBytes: number): void {
+    checkRange(this.#busBytes, target, lenBytes);
+    checkRange(this.#busBytes, source, lenBytes);
     this.#views.copy(target, source, lenBytes);
   }
 
   copyWords(target: number, source: number, lenBytes: number): void {
+    checkRange(this.#busBytes, target, lenBytes);
+    checkRange(this.#busBytes, source, lenBytes);
     this.#views.copyWords(target, source, lenBytes);
   }
 
   fill(offset: number, value: number, lenBytes: number): void {
-    this.#views.check(offset, lenBytes);
+    checkRange(this.#busBytes, offset, lenBytes);
     this.#views.u8.fill(value, offset, offset + lenBytes);
   }
 
   openDriverQueue(geometry: QueueGeometry): TypeScriptDriverQueue {
+    checkGeometry(this.#busBytes, geometry);
     return new TypeScriptDriverQueue(this.#views, geometry);
   }
 
   openDeviceQueue(geometry: QueueGeometry, limits: DeviceLimits): TypeScriptDeviceQueue {
+    checkGeometry(this.#busBytes, geometry);
     return new TypeScriptDeviceQueue(this.#views, geometry, limits);
   }
 
   encodeDescriptors(table: number, count: number): void {
-    this.#views.check(table, count * DESCRIPTOR_BYTES);
+    checkTable(this.#busBytes, table, count);
     const { u32 } = this.#views;
     const { list } = this;
     let word = table >>> 2;
@@ -62,7 +71,7 @@ export class TypeScriptEngine implements Engine {
   }
 
   decodeDescriptors(table: number, count: number): void {
-    this.#views.check(table, count * DESCRIPTOR_BYTES);
+    checkTable(this.#busBytes, table, count);
     const { u32 } = this.#views;
     const { list } = this;
     let word = table >>> 2;
@@ -83,6 +92,7 @@ export class TypeScriptEngine implements Engine {
   }
 
   pushRing(ring: number, numDescriptors: number, position: number, count: number): number {
+    checkRing(this.#busBytes, ring, numDescriptors, position, count);
     const { u16 } = this.#views;
     const idx = ring >>> 1;
     let next = position;
@@ -96,6 +106,7 @@ export class TypeScriptEngine implements Engine {
   }
 
   popRing(ring: number, numDescriptors: number, position: number, capacity: number): number {
+    checkRing(this.#busBytes, ring, numDescriptors, position, capacity);
     const { u16 } = this.#views;
     const idx = ring >>> 1;
     // Acquire: pairs with the store in pushRing.

@@ -9,6 +9,7 @@
 //   64 KiB └───────────────┘  memory share its stack, unless each is given its own
 
 import { BlockptError } from "../../errors.js";
+import { checkGeometry, checkRange, checkRing, checkTable } from "../bounds.js";
 import type { BusRange, DeviceLimits, Engine, QueueGeometry } from "../engine.js";
 import { PageAllocator } from "../page-allocator.js";
 import { LIST_CAPACITY, REQUEST_WORDS } from "../records.js";
@@ -69,34 +70,44 @@ export class WasmEngine implements Engine {
   }
 
   copy(target: number, source: number, lenBytes: number): void {
+    checkRange(this.#busBytes, target, lenBytes);
+    checkRange(this.#busBytes, source, lenBytes);
     this.exports.copy(this.#busBytes, target, source, lenBytes);
   }
 
   copyWords(target: number, source: number, lenBytes: number): void {
+    checkRange(this.#busBytes, target, lenBytes);
+    checkRange(this.#busBytes, source, lenBytes);
     this.exports.copy_words(this.#busBytes, target, source, lenBytes);
   }
 
   fill(offset: number, value: number, lenBytes: number): void {
+    checkRange(this.#busBytes, offset, lenBytes);
     this.exports.fill(this.#busBytes, offset, value, lenBytes);
   }
 
   openDriverQueue(geometry: QueueGeometry): WasmDriverQueue {
+    checkGeometry(this.#busBytes, geometry);
     return new WasmDriverQueue(this, geometry);
   }
 
   openDeviceQueue(geometry: QueueGeometry, limits: DeviceLimits): WasmDeviceQueue {
+    checkGeometry(this.#busBytes, geometry);
     return new WasmDeviceQueue(this, geometry, limits);
   }
 
   encodeDescriptors(table: number, count: number): void {
+    checkTable(this.#busBytes, table, count);
     this.exports.encode_descriptors(this.#busBytes, table, this.#page, count);
   }
 
   decodeDescriptors(table: number, count: number): void {
+    checkTable(this.#busBytes, table, count);
     this.exports.decode_descriptors(this.#busBytes, table, this.#page, count);
   }
 
   pushRing(ring: number, numDescriptors: number, position: number, count: number): number {
+    checkRing(this.#busBytes, ring, numDescriptors, position, count);
     return this.exports.push_ring(
       this.#busBytes,
       ring,
@@ -108,6 +119,7 @@ export class WasmEngine implements Engine {
   }
 
   popRing(ring: number, numDescriptors: number, position: number, capacity: number): number {
+    checkRing(this.#busBytes, ring, numDescriptors, position, capacity);
     return this.exports.pop_ring(
       this.#busBytes,
       ring,

@@ -1,0 +1,63 @@
+// What an engine's caller may ask for, checked the same for every engine, so that a number out of
+// range is an error and not another number: WebAssembly would take it modulo 2^32.
+
+import { DESCRIPTOR_BYTES, MAX_DESCRIPTORS, MIN_DESCRIPTORS } from "../abi/layout.js";
+import { ringBytes } from "../abi/queue-layout.js";
+import { BlockptError, checkInteger } from "../errors.js";
+import type { QueueGeometry } from "./engine.js";
+import { LIST_CAPACITY } from "./records.js";
+
+/** Throws unless a range is inside the bus. */
+export function checkRange(busBytes: number, offset: number, lenBytes: number): void {
+  checkInteger("lenBytes", lenBytes, 0, busBytes);
+  checkInteger("offset", offset, 0, busBytes - lenBytes);
+}
+
+/** Throws unless a table of descriptors is inside the bus and aligned, and its records fit the list. */
+export function checkTable(busBytes: number, table: number, count: number): void {
+  checkInteger("count", count, 0, LIST_CAPACITY);
+  checkRange(busBytes, table, count * DESCRIPTOR_BYTES);
+  checkAligned("a table of descriptors", table, 8);
+}
+
+/** Throws unless a ring is inside the bus and aligned, and its entries fit the list. */
+export function checkRing(
+  busBytes: number,
+  ring: number,
+  numDescriptors: number,
+  position: number,
+  count: number,
+): void {
+  checkInteger("count", count, 0, LIST_CAPACITY);
+  checkInteger("numDescriptors", numDescriptors, MIN_DESCRIPTORS, MAX_DESCRIPTORS);
+  checkInteger("position", position, 0, numDescriptors - 1);
+  checkRange(busBytes, ring, ringBytes(numDescriptors));
+  checkAligned("a ring", ring, 2);
+}
+
+/** Throws unless a queue's parts are inside the bus, aligned, and apart. */
+export function checkGeometry(busBytes: number, geometry: QueueGeometry): void {
+  const { descriptors, driverRing, deviceRing, numDescriptors } = geometry;
+  checkRing(busBytes, driverRing, numDescriptors, 0, 0);
+  checkRing(busBytes, deviceRing, numDescriptors, 0, 0);
+  checkRange(busBytes, descriptors, numDescriptors * DESCRIPTOR_BYTES);
+  checkAligned("a table of descriptors", descriptors, 8);
+  const parts = [
+    { start: descriptors, end: descriptors + numDescriptors * DESCRIPTOR_BYTES },
+    { start: driverRing, end: driverRing + ringBytes(numDescriptors) },
+    { start: deviceRing, end: deviceRing + ringBytes(numDescriptors) },
+  ].sort((one, other) => one.start - other.start);
+  for (const [index, part] of parts.entries()) {
+    if (index > 0 && part.start < (parts[index - 1]?.end ?? 0)) {
+      throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", "the parts of a queue overlap");
+    }
+  }
+}
+
+function checkAligned(what: string, offset: number, alignment: number): void {
+  if (offset % alignment === 0) return;
+  throw new BlockptError(
+    "ERR_BLOCKPT_INVALID_ARGUMENT",
+    `${what} is at ${offset}: a multiple of ${alignment} is wanted`,
+  );
+}
