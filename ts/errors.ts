@@ -20,7 +20,7 @@
  * | `ERR_BLOCKPT_NAME` | a name cannot stand in the protocol's register |
  * | `ERR_BLOCKPT_EXISTS` | that name is exported already |
  * | `ERR_BLOCKPT_TOO_MANY_DISCS` | an endpoint exports at most 16 discs |
- * | `ERR_BLOCKPT_STATE` | the call does not fit the state: started twice, not started, closed |
+ * | `ERR_BLOCKPT_STATE` | the call does not fit the state: started twice, not started, closed already |
  * | `ERR_BLOCKPT_ENGINE` | the engine cannot be loaded; `cause` says why |
  * | `ERR_BLOCKPT_NO_ENDPOINT` | no endpoint answers on the bus |
  * | `ERR_BLOCKPT_COMMAND` | the endpoint answered a command with an error |
@@ -96,4 +96,20 @@ export function checkInteger(what: string, value: number, least: number, most: n
  */
 export function assert(condition: boolean, what: string): asserts condition {
   if (!condition) throw new Error(`blockpt, internal: ${what}`);
+}
+
+/**
+ * Calls a callback of the user's. What it throws is his program's to hear of, as an uncaught
+ * exception, and does not end the loop that called.
+ *
+ * @internal
+ */
+export function callBack<T>(callback: ((value: T) => void) | undefined, value: T): void {
+  try {
+    callback?.(value);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
 }

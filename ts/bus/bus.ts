@@ -26,7 +26,7 @@ const MAX_BUS_BYTES = 2 ** 32 - LARGE_PAGE_BYTES;
 export interface BusOptions {
   /** Host memory: what descriptors point into. A multiple of 4096. Default 64 MiB. */
   hostMemoryBytes?: number | undefined;
-  /** The endpoint's BAR. A power of two, 16 bytes to 64 MiB. Default 128 KiB. */
+  /** The endpoint's BAR. A power of two, to 64 MiB; an endpoint of 32 vectors needs 4096 bytes. Default 128 KiB. */
   barBytes?: number | undefined;
   /** Room for memory discs. A multiple of 65536. Default 1 GiB. */
   endpointMemoryBytes?: number | undefined;
@@ -74,6 +74,8 @@ export class Bus {
   /** @internal Pages of endpoint memory. */
   readonly endpointPages: PageAllocator;
 
+  #closed = false;
+
   /** @internal */
   constructor(handle: BusHandle) {
     const { layout, memory } = handle;
@@ -113,6 +115,8 @@ export class Bus {
    * as long as somebody has its buffer; this view of it is of no more use.
    */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.engine.close();
   }
 }
@@ -149,7 +153,13 @@ export async function createBus(options: BusOptions = {}): Promise<Bus> {
     );
   }
   const layout = layoutBus(hostMemoryBytes, barBytes, endpointMemoryBytes, iommu);
-  checkInteger("bytes of the bus in all", layout.bytes, 0, MAX_BUS_BYTES);
+  if (layout.bytes > MAX_BUS_BYTES) {
+    throw new BlockptError(
+      "ERR_BLOCKPT_INVALID_ARGUMENT",
+      `hostMemoryBytes and endpointMemoryBytes make a bus of ${layout.bytes} bytes: ` +
+        `at most ${MAX_BUS_BYTES} are possible`,
+    );
+  }
   const bus = new Bus({ memory: await createMemory(engine, layout.bytes), layout });
   bus.configSpace.linkDown();
   return bus;
@@ -160,6 +170,34 @@ export async function createBus(options: BusOptions = {}): Promise<Bus> {
  *
  * @param handle - `bus.handle`, posted here
  * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SPACE` if more than some 250 threads and queues are open on the bus
+ *
+ * @example
+ * ```ts
+ * import { once } from "node:events";
+ * import { Worker } from "node:worker_threads";
+ * import { createBus, Endpoint, MemoryDisc } from "blockpt";
+ *
+ * // The root complex in a thread of its own, the endpoint in this one.
+ * const driver = `
+ *   import { parentPort, workerData } from "node:worker_threads";
+ *   const { openBus, RootComplex } = await import(workerData.blockpt);
+ *   const rc = await RootComplex.probe(openBus(workerData.bus));
+ *   const disk = await rc.attach("ram0");
+ *   parentPort.postMessage(disk.sectors);
+ *   await rc.close();`;
+ * const bus = await createBus();
+ * const endpoint = await Endpoint.create(bus, { controller: "44100000.pcie" });
+ * await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 1024 * 1024));
+ * await endpoint.start();
+ *
+ * const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(driver)}`), {
+ *   workerData: { bus: bus.handle, blockpt: import.meta.resolve("blockpt") },
+ * });
+ * const [sectors] = await once(worker, "message");
+ * console.log(sectors); // 2048
+ * await once(worker, "exit");
+ * await endpoint.close();
+ * ```
  */
 export function openBus(handle: BusHandle): Bus {
   return new Bus(handle);

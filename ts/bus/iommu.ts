@@ -3,7 +3,7 @@
 // up before it publishes a descriptor and down after it took the completion.
 
 import type { BusRange } from "../engine/engine.js";
-import { assert } from "../errors.js";
+import { BlockptError, checkInteger } from "../errors.js";
 import { HOST_PAGE_BYTES } from "./layout.js";
 
 /** The IOMMU of a bus that has one, `bus.iommu`. Addresses and lengths are bytes; pages have 4096. */
@@ -16,12 +16,20 @@ export class Iommu {
     this.#hostMemory = hostMemory;
   }
 
-  /** Lets the endpoint reach the pages of a range of host memory. Mappings of a page add up. */
+  /**
+   * Lets the endpoint reach the pages of a range of host memory. Mappings of a page add up.
+   *
+   * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` outside host memory
+   */
   map(address: number, lenBytes: number): void {
     this.#count(address, lenBytes, 1);
   }
 
-  /** Takes one mapping of the pages of a range back. */
+  /**
+   * Takes one mapping of the pages of a range back.
+   *
+   * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` outside host memory, or for a page that was not mapped
+   */
   unmap(address: number, lenBytes: number): void {
     this.#count(address, lenBytes, -1);
   }
@@ -38,14 +46,16 @@ export class Iommu {
   #count(address: number, lenBytes: number, change: number): void {
     const [first, end] = this.#pages(address, lenBytes);
     for (let page = first; page < end; page++) {
-      const before = Atomics.add(this.#table, page, change);
-      assert(before + change >= 0, `page ${page} was not mapped`);
+      if (Atomics.add(this.#table, page, change) + change >= 0) continue;
+      Atomics.sub(this.#table, page, change);
+      throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", `page ${page} was not mapped`);
     }
   }
 
   #pages(address: number, lenBytes: number): [number, number] {
     const offset = address - this.#hostMemory.offset;
-    assert(offset >= 0 && offset + lenBytes <= this.#hostMemory.length, "outside host memory");
+    checkInteger("lenBytes", lenBytes, 0, this.#hostMemory.length);
+    checkInteger("offset in host memory", offset, 0, this.#hostMemory.length - lenBytes);
     const first = Math.floor(offset / HOST_PAGE_BYTES);
     return [first, Math.ceil((offset + lenBytes) / HOST_PAGE_BYTES)];
   }

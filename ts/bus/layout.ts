@@ -1,7 +1,7 @@
 // Where everything in a bus is.
 //
 //   0         ┌──────────────────┐
-//             │ engine           │  64 KiB: static data of the WebAssembly module
+//             │ engine           │  64 KiB: the WebAssembly module's own, should it ever have static data
 //   64 KiB    ├──────────────────┤
 //             │ configuration    │  4 KiB: PCI configuration space of the function
 //             ├──────────────────┤

@@ -63,7 +63,8 @@ export function checkDiscSize(what: string, sizeBytes: number): void {
       : !Number.isSafeInteger(sizeBytes) || sizeBytes < 0
         ? `has ${sizeBytes} bytes, out of range`
         : sizeBytes % SECTOR_BYTES !== 0
-          ? `has ${sizeBytes} bytes, not a multiple of ${SECTOR_BYTES}`
+          ? `has ${sizeBytes} bytes, not a multiple of ${SECTOR_BYTES}: ` +
+            `${Math.ceil(sizeBytes / SECTOR_BYTES) * SECTOR_BYTES} would be one`
           : undefined;
   if (complaint !== undefined) {
     throw new BlockptError("ERR_BLOCKPT_DISC_SIZE", `${what} ${complaint}`);

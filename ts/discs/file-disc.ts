@@ -24,8 +24,8 @@ import { checkDiscSize, type Disc, type FileDiscHandle } from "./disc.js";
  * import { writeFile } from "node:fs/promises";
  * import { FileDisc } from "blockpt";
  *
- * await writeFile("disk.img", new Uint8Array(1024 * 1024));
- * const disc = await FileDisc.open("disk.img", { readOnly: true });
+ * await writeFile("example.img", new Uint8Array(1024 * 1024));
+ * const disc = await FileDisc.open("example.img", { readOnly: true });
  * console.log(disc.sizeBytes); // 1048576
  * disc.close();
  * ```
@@ -35,6 +35,7 @@ export class FileDisc implements Disc {
   readonly readOnly: boolean;
   readonly busRange: BusRange | undefined = undefined;
   readonly #fd: number;
+  #closed = false;
   /** The whole bus: `readSync` with an offset into it makes no view a call. */
   #view: Uint8Array | undefined;
 
@@ -62,9 +63,16 @@ export class FileDisc implements Disc {
       const access = readOnly ? constants.O_RDONLY : constants.O_RDWR;
       fd = openSync(path, access | constants.O_NONBLOCK);
     } catch (cause) {
-      throw new BlockptError("ERR_BLOCKPT_DISC_OPEN", `${path} cannot be opened: ${text(cause)}`, {
-        cause,
-      });
+      const { code } = cause as NodeJS.ErrnoException;
+      const hint =
+        !readOnly && ["EACCES", "EPERM", "EROFS"].includes(code ?? "")
+          ? "; { readOnly: true } opens it for reading"
+          : "";
+      throw new BlockptError(
+        "ERR_BLOCKPT_DISC_OPEN",
+        `${path} cannot be opened: ${text(cause)}${hint}`,
+        { cause },
+      );
     }
     try {
       const sizeBytes = sizeOf(path, fd);
@@ -94,6 +102,8 @@ export class FileDisc implements Disc {
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     closeSync(this.#fd);
   }
 

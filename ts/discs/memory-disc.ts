@@ -23,6 +23,7 @@ export class MemoryDisc implements Disc {
   readonly readOnly: boolean;
   readonly busRange: BusRange;
   readonly #bus: Bus;
+  #closed = false;
 
   private constructor(bus: Bus, busRange: BusRange, readOnly: boolean) {
     this.#bus = bus;
@@ -59,6 +60,11 @@ export class MemoryDisc implements Disc {
     return new MemoryDisc(bus, handle.range, handle.readOnly);
   }
 
+  /** Whether the disc lies in that bus. */
+  isOn(bus: Bus): boolean {
+    return this.#bus.buffer === bus.buffer;
+  }
+
   get sizeBytes(): number {
     return this.busRange.length;
   }
@@ -78,6 +84,8 @@ export class MemoryDisc implements Disc {
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     // Free pages of endpoint memory are zero: a new disc costs nothing before it is written.
     this.#bus.engine.fill(this.busRange.offset, 0, this.busRange.length);
     this.#bus.endpointPages.release(this.busRange.offset);

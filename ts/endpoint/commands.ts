@@ -93,7 +93,8 @@ export class CommandHandler {
     const command = Atomics.exchange(this.#words, Register.command / 4, 0) >>> 0;
     if (command !== 0) {
       this.#eagerUntil = performance.now() + EAGER_MS;
-      this.#serving = this.#serve(command).then(this.#pollLater);
+      // The next poll comes whatever happens; an error here is a bug of ours, and is heard of as such.
+      this.#serving = this.#serve(command).finally(this.#pollLater);
     } else {
       this.#pollLater();
     }

@@ -16,9 +16,10 @@ import { queueLayout } from "../abi/queue-layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { FunctionIdentity, MsixLocation } from "../bus/config-space.js";
 import { Msix } from "../bus/msix.js";
-import type { Disc } from "../discs/disc.js";
+import { checkDiscSize, type Disc } from "../discs/disc.js";
+import { MemoryDisc } from "../discs/memory-disc.js";
 import type { BusRange } from "../engine/engine.js";
-import { BlockptError, checkInteger } from "../errors.js";
+import { BlockptError, callBack, checkInteger } from "../errors.js";
 import { CommandHandler } from "./commands.js";
 import { ExportedDisc, type ReportQueueStopped } from "./exported-disc.js";
 
@@ -97,6 +98,7 @@ export class Endpoint {
   readonly #log: (line: string) => void;
   readonly #onQueueStopped: ReportQueueStopped | undefined;
   #commands: CommandHandler | undefined;
+  #stopping: Promise<void> | undefined;
 
   private constructor(bus: Bus, controller: BoundController, options: EndpointOptions) {
     this.#bus = bus;
@@ -119,7 +121,8 @@ export class Endpoint {
       throw new BlockptError(
         "ERR_BLOCKPT_BAR_TOO_SMALL",
         `a BAR of ${bus.bar.length} bytes has no room for the registers, ` +
-          `${this.msixInterrupts} MSI-X vectors and one queue: raise createBus's barBytes`,
+          `${this.msixInterrupts} MSI-X vectors and one queue: createBus's barBytes has to be ` +
+          `${leastBarBytes(this.msixInterrupts)} at least`,
       );
     }
     const tableOffset = REGISTERS_BYTES + available;
@@ -170,19 +173,21 @@ export class Endpoint {
    *
    * @param name - what the export is called here
    * @throws {@link BlockptError} `ERR_BLOCKPT_NAME` if the disc's name cannot stand in the
-   * register; `ERR_BLOCKPT_EXISTS` if either name is taken; `ERR_BLOCKPT_TOO_MANY_DISCS`
-   * for the 17th
+   * register; `ERR_BLOCKPT_EXISTS` if either name, or the disc itself, is exported already;
+   * `ERR_BLOCKPT_TOO_MANY_DISCS` for the 17th; `ERR_BLOCKPT_INVALID_ARGUMENT` for what is no disc, or
+   * a memory disc of another bus; `ERR_BLOCKPT_DISC_SIZE`
    */
   async exportDisc(name: string, disc: Disc, options: ExportOptions = {}): Promise<void> {
     const { discName = `/dev/${name}`, queues = 1, readOnly = false, dma = true } = options;
     checkInteger("queues", queues, 1, 255);
     checkDiscName(discName);
-    const taken = [...this.#exports.values()].some((exported) => exported.discName === discName);
-    if (taken || this.#exports.has(name)) {
-      throw new BlockptError(
-        "ERR_BLOCKPT_EXISTS",
-        `${taken ? discName : name} is exported already`,
-      );
+    this.#checkDisc(name, disc);
+    const others = [...this.#exports.values()];
+    if (this.#exports.has(name) || others.some((exported) => exported.discName === discName)) {
+      throw new BlockptError("ERR_BLOCKPT_EXISTS", `${name}, or ${discName}, is exported already`);
+    }
+    if (others.some((exported) => exported.disc === disc)) {
+      throw new BlockptError("ERR_BLOCKPT_EXISTS", `${name}: that disc is exported already`);
     }
     if (this.#exports.size === MAX_DEVICES) {
       throw new BlockptError(
@@ -229,7 +234,7 @@ export class Endpoint {
       stop: (exported) => exported.stop(),
       descriptorSpace: this.#descriptorSpace,
       vectors: this.msixInterrupts,
-      log: (line) => this.#log(`pci_epf_blockpt: ${line}`),
+      log: (line) => this.#say(line),
     });
   }
 
@@ -240,21 +245,41 @@ export class Endpoint {
    * @throws {@link BlockptError} `ERR_BLOCKPT_STATE` if it is not up
    */
   async stop(): Promise<void> {
-    const commands = this.#commands;
-    if (commands === undefined) {
+    if (this.#commands === undefined) {
       throw new BlockptError("ERR_BLOCKPT_STATE", "the link is not up");
     }
+    this.#stopping ??= this.#stop(this.#commands);
+    await this.#stopping;
+  }
+
+  async #stop(commands: CommandHandler): Promise<void> {
     await commands.stop();
     await Promise.all([...this.#exports.values()].map((exported) => exported.stop()));
     this.#bus.barView().setUint32(Register.magic, 0, true);
     this.#bus.configSpace.linkDown();
     this.#commands = undefined;
+    this.#stopping = undefined;
   }
 
   /** Stops, if it is started, and closes every exported disc. */
   async close(): Promise<void> {
     if (this.started) await this.stop();
-    for (const name of this.exports) await this.unexportDisc(name);
+    const discs = [...this.#exports.values()].map((exported) => exported.disc);
+    this.#exports.clear();
+    for (const disc of discs) disc.close();
+  }
+
+  #checkDisc(name: string, disc: Disc): void {
+    if (typeof disc?.readInto !== "function" || typeof disc.close !== "function") {
+      throw new BlockptError(
+        "ERR_BLOCKPT_INVALID_ARGUMENT",
+        `${name}: a disc is wanted, as await FileDisc.open("disk.img") gives one`,
+      );
+    }
+    checkDiscSize(name, disc.sizeBytes);
+    if (disc instanceof MemoryDisc && !disc.isOn(this.#bus)) {
+      throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", `${name}: the disc is on another bus`);
+    }
   }
 
   #writeRegisters(): void {
@@ -270,12 +295,21 @@ export class Endpoint {
     Atomics.store(new Int32Array(bar.buffer, bar.byteOffset, 1), 0, MAGIC);
   }
 
+  #say(line: string): void {
+    callBack(this.#log, `pci_epf_blockpt: ${line}`);
+  }
+
   readonly #queueStopped: ReportQueueStopped = (report) => {
-    this.#log(
-      `pci_epf_blockpt: ${report.discName}: queue ${report.queue} stopped: ${report.reason}`,
-    );
-    this.#onQueueStopped?.(report);
+    this.#say(`${report.discName}: queue ${report.queue} stopped: ${report.reason}`);
+    callBack(this.#onQueueStopped, report);
   };
+}
+
+/** The smallest BAR for so many vectors: a power of two. */
+function leastBarBytes(vectors: number): number {
+  const msix = Msix.bytes(vectors);
+  const used = REGISTERS_BYTES + msix.table + msix.pending + queueLayout(MIN_DESCRIPTORS).bytes;
+  return 2 ** Math.ceil(Math.log2(used));
 }
 
 function checkIdentity(identity: FunctionIdentity): void {

@@ -50,45 +50,50 @@ const LONG_SLEEP_MS = 1;
 
 function serveQueue(data: QueueWorkerData): QueueWorkerReport {
   const bus = openBus(data.bus);
-  bus.msix.locate(data.msix, bus.bar.offset);
-  const control = new Int32Array(data.control);
-  const queue = bus.engine.openDeviceQueue(data.geometry, data.limits);
-  const step = stepOf(bus, queue, openDisc(bus, data.disc), data.pio);
-  // A driver that goes on submitting cannot hold up a stop: what was outstanding
-  // when it came is at most one queue full.
-  let mayTake = Number.POSITIVE_INFINITY;
-  let answered = 0;
-  let idleSince = 0;
-  let count = 0;
-  while (mayTake > 0) {
-    if (mayTake === Number.POSITIVE_INFINITY && isStopping(control)) {
-      mayTake = data.geometry.numDescriptors;
-    }
-    count = step();
-    const vector = Atomics.load(control, QueueControl.irq) - 1;
-    const { completed } = queue;
-    if (completed !== answered) {
-      answered = completed;
-      bus.msix.raise(vector);
-      idleSince = 0;
-    }
-    if (count < 0) break;
-    if (count > 0) {
-      mayTake -= count;
-    } else if (mayTake !== Number.POSITIVE_INFINITY) {
-      break;
-    } else {
-      bus.msix.sendPending(vector);
-      idleSince = idle(control, idleSince);
-    }
+  let queue: DeviceQueue | undefined;
+  try {
+    bus.msix.locate(data.msix, bus.bar.offset);
+    queue = bus.engine.openDeviceQueue(data.geometry, data.limits);
+    const step = stepOf(bus, queue, openDisc(bus, data.disc), data.pio);
+    return { fault: serveUntilStopped(bus, queue, step, data) };
+  } finally {
+    queue?.close();
+    bus.close();
   }
-  queue.close();
-  bus.close();
-  return { fault: count < 0 ? -count : 0 };
 }
 
-function isStopping(control: Int32Array): boolean {
-  return Atomics.load(control, QueueControl.state) === QueueState.stop;
+/** Serves until it is stopped and drained, or meets a fault; gives the fault, or 0. */
+function serveUntilStopped(
+  bus: Bus,
+  queue: DeviceQueue,
+  step: () => number,
+  data: QueueWorkerData,
+): number {
+  const control = new Int32Array(data.control);
+  // A driver that goes on submitting cannot hold up a stop: what was outstanding
+  // when it came is at most one queue full.
+  let mayAnswer = Number.POSITIVE_INFINITY;
+  let answered = 0;
+  let idleSince = 0;
+  while (mayAnswer > 0) {
+    const stopping = Atomics.load(control, QueueControl.state) === QueueState.stop;
+    if (stopping) mayAnswer = Math.min(mayAnswer, data.geometry.numDescriptors);
+    const count = step();
+    const vector = Atomics.load(control, QueueControl.irq) - 1;
+    const progress = (queue.completed - answered) >>> 0;
+    if (progress > 0) {
+      answered = queue.completed;
+      mayAnswer -= progress;
+      idleSince = 0;
+      bus.msix.raise(vector);
+    }
+    if (count < 0) return -count;
+    if (progress > 0) continue;
+    if (stopping) break;
+    bus.msix.sendPending(vector);
+    idleSince = idle(control, idleSince);
+  }
+  return 0;
 }
 
 /** Waits a little; gives since when nothing was new. */

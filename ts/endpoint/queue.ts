@@ -60,7 +60,11 @@ export class EndpointQueue {
       pio,
       control: this.#control.buffer as SharedArrayBuffer,
     };
-    const worker = new Worker(new URL("./queue-worker.js", import.meta.url), { workerData: data });
+    const worker = new Worker(new URL("./queue-worker.js", import.meta.url), {
+      workerData: data,
+      // Not the process's own flags: some, as --input-type, are no flags of a worker.
+      execArgv: [],
+    });
     this.#ended = new Promise((resolve) => {
       let reported = false;
       worker.on("message", (report: QueueWorkerReport) => {

@@ -48,7 +48,10 @@ export const CompletionWord = {
 
 /** Why a queue can go no further; engines give them as negative numbers. */
 export const QueueFault = {
-  /** A ring's `idx` is not below the number of descriptors. */
+  /**
+   * A ring's `idx` is not below the number of descriptors, or the device ring's claims
+   * more completions than are outstanding.
+   */
   RING_INDEX: 1,
   /** A ring holds an index of no descriptor. */
   DESCRIPTOR_INDEX: 2,

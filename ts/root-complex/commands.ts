@@ -19,10 +19,16 @@ export interface CommandArguments {
 /** For so long the answer is looked for on every turn of the event loop; then each millisecond. */
 const EAGER_MS = 20;
 
+/** Indices of the two registers, in words. */
+const COMMAND = Register.command / 4;
+const STATUS = Register.status / 4;
+
 export class CommandChannel {
   readonly #bar: DataView;
   readonly #words: Int32Array;
   readonly #timeoutMs: number;
+  /** A command that was given up after the endpoint had taken it; 0 if there is none. */
+  #owed = 0;
 
   constructor(bar: DataView, timeoutMs: number) {
     this.#bar = bar;
@@ -32,23 +38,35 @@ export class CommandChannel {
 
   /** Has the endpoint serve a command, and takes its answer with `read`. */
   async run<T>(command: number, args: CommandArguments, read: (bar: DataView) => T): Promise<T> {
+    // A late answer to a command that was given up must not pass for the answer to this one.
+    if (this.#owed !== 0) await this.#status(this.#owed);
+    this.#owed = 0;
     this.#writeArguments(args);
-    const status = Register.status / 4;
-    Atomics.store(this.#words, status, 0);
-    Atomics.store(this.#words, Register.command / 4, command);
+    Atomics.store(this.#words, STATUS, 0);
+    Atomics.store(this.#words, COMMAND, command);
+    let status: number;
+    try {
+      status = await this.#status(command);
+    } catch (error) {
+      // Taken back, if it was not taken; else its answer is still to come.
+      const taken = Atomics.compareExchange(this.#words, COMMAND, command, 0) !== command;
+      if (taken) this.#owed = command;
+      throw error;
+    }
+    const answer = status === Status.SUCCESS ? read(this.#bar) : undefined;
+    Atomics.store(this.#words, STATUS, 0);
+    if (status !== Status.SUCCESS) throw refused(command, status);
+    return answer as T;
+  }
+
+  /** Waits until the endpoint has written a status. */
+  async #status(command: number): Promise<number> {
     const started = performance.now();
     for (;;) {
-      const value = Atomics.load(this.#words, status);
-      if (value !== 0) {
-        const answer = value === Status.SUCCESS ? read(this.#bar) : undefined;
-        Atomics.store(this.#words, status, 0);
-        if (value !== Status.SUCCESS) throw refused(command, value);
-        return answer as T;
-      }
+      const status = Atomics.load(this.#words, STATUS);
+      if (status !== 0) return status;
       const elapsedMs = performance.now() - started;
       if (elapsedMs > this.#timeoutMs) {
-        // Taken back, if it was not taken: else it would be served at some later time.
-        Atomics.compareExchange(this.#words, Register.command / 4, command, 0);
         throw new BlockptError(
           "ERR_BLOCKPT_COMMAND_TIMEOUT",
           `the endpoint did not answer ${namesOf(command)} within ${this.#timeoutMs} ms`,
@@ -91,8 +109,10 @@ function refused(command: number, status: number): BlockptError {
   const invalid = (status & Status.QUEUE_ADDRESS_INVALID) !== 0;
   return new BlockptError(
     "ERR_BLOCKPT_COMMAND",
-    `the endpoint refused ${namesOf(command)}${invalid ? ": it cannot have a queue there" : ""}` +
-      ` (status 0x${(status >>> 0).toString(16)})`,
+    `the endpoint refused ${namesOf(command)} (status 0x${(status >>> 0).toString(16)}): ` +
+      (invalid
+        ? "it cannot have a queue there"
+        : "perhaps another root complex has the disc attached"),
   );
 }
 

@@ -23,8 +23,9 @@ export interface CompletionSource {
   readonly inFlight: number;
 }
 
-/** Looks in microtasks before the event loop gets its turn. */
-const MICROTASKS = 64;
+/** What may be looked at in microtasks before the event loop gets its turn: many looks in vain, or fewer with a completion, after which its user's code runs. */
+const LOOKS = 512;
+const COMPLETION_LOOKS = 8;
 /** Looks without a request in flight before the ladder is left: a continuation often submits the next one. */
 const LAST_LOOKS = 4;
 /**
@@ -46,6 +47,7 @@ export class CompletionLadder {
   readonly #word: number;
   readonly #keepAlive: { ref(): void; unref(): void };
   #active = false;
+  #sleeping = false;
   #looks = 0;
   #lastLooks = 0;
   #progressAt = 0;
@@ -74,7 +76,11 @@ export class CompletionLadder {
 
   /** There is something to publish, or to wait for. */
   kick(): void {
-    if (this.#active) return;
+    if (this.#active) {
+      // The interrupt that it sleeps for may be long in coming, and this is to go out now.
+      if (this.#sleeping) RESOLVED.then(this.#publish);
+      return;
+    }
     this.#active = true;
     this.#looks = 0;
     this.#progressed = true;
@@ -88,9 +94,15 @@ export class CompletionLadder {
     Atomics.notify(this.#words, this.#word);
   }
 
-  readonly #microtask = (): void => {
+  readonly #publish = (): void => {
     this.#source.publish();
-    if (this.#source.reap() > 0) this.#progressed = true;
+  };
+
+  readonly #microtask = (): void => {
+    if (this.#closed) return;
+    this.#source.publish();
+    const reaped = this.#source.reap() > 0;
+    if (reaped) this.#progressed = true;
     if (this.#source.inFlight > 0) {
       this.#lastLooks = 0;
     } else if (++this.#lastLooks > LAST_LOOKS) {
@@ -98,7 +110,8 @@ export class CompletionLadder {
       this.#active = false;
       return;
     }
-    if (++this.#looks < MICROTASKS) RESOLVED.then(this.#microtask);
+    this.#looks += reaped ? COMPLETION_LOOKS : 1;
+    if (this.#looks < LOOKS) RESOLVED.then(this.#microtask);
     else setImmediate(this.#turn);
   };
 
@@ -125,8 +138,10 @@ export class CompletionLadder {
       this.#wake();
       return;
     }
+    this.#sleeping = true;
     this.#keepAlive.ref();
     void waits.value.then(() => {
+      this.#sleeping = false;
       this.#keepAlive.unref();
       this.#wake();
     });

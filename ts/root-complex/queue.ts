@@ -131,8 +131,13 @@ export class RemoteQueue implements CompletionSource {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** What ended the queue, if anything did. */
+  get failure(): BlockptError | undefined {
+    return this.#failure;
+  }
+
   publish(): void {
-    this.#driver.publish();
+    if (this.#failure === undefined) this.#driver.publish();
   }
 
   reap(): number {
@@ -181,10 +186,20 @@ export class RemoteQueue implements CompletionSource {
 
   #complete(slot: number, status: number): void {
     const pending = this.#state[slot] === SlotState.pending;
-    this.#release(slot, pending && status === BlkStatus.OK);
+    const ok = pending && status === BlkStatus.OK;
+    if (pending) this.#pending--;
+    try {
+      this.#release(slot, ok);
+    } catch (cause) {
+      // Its own request's fault, and nobody else's: the buffer was taken away meanwhile.
+      const text = "the buffer was detached or resized while it was read into";
+      (this.#reject[slot] as (error: BlockptError) => void)(
+        new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", text, { cause }),
+      );
+      return;
+    }
     if (!pending) return;
-    this.#pending--;
-    if (status === BlkStatus.OK) {
+    if (ok) {
       (this.#resolve[slot] as (value: undefined) => void)(undefined);
     } else {
       const name = STATUS_NAMES.get(status) ?? "an unknown status";
@@ -192,13 +207,14 @@ export class RemoteQueue implements CompletionSource {
     }
   }
 
-  /** The device is done with the slot's descriptor and buffer. */
+  /** The device is done with the slot's descriptor and buffer. Whatever `bufferDone` throws, the slot is free. */
   #release(slot: number, ok: boolean): void {
     this.#bus.iommu?.unmap(this.#address[slot] as number, this.#lenBytes[slot] as number);
-    this.#bufferDone[slot]?.(ok);
+    const bufferDone = this.#bufferDone[slot];
     this.#bufferDone[slot] = undefined;
     this.#state[slot] = SlotState.free;
     this.#freeSlots[this.#freeCount++] = slot;
+    bufferDone?.(ok);
   }
 
   #settleBadly(

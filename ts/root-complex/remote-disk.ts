@@ -129,33 +129,35 @@ export class RemoteDisk {
 
   #transfer(opf: number, buffer: Uint8Array, offsetBytes: number | bigint): Promise<void> {
     const offset = Number(offsetBytes);
-    const lenBytes = buffer.byteLength;
-    const error = this.#complaint(opf, offset, lenBytes);
+    // `length`, not `byteLength`: V8 reads the one from the array and asks shared memory for the other.
+    const error = this.#complaint(opf, offset, buffer) ?? this.#queue.failure;
     if (error !== undefined) return Promise.reject(error);
-    if (lenBytes === 0) return Promise.resolve();
-    if (lenBytes <= MAX_LEN_BYTES && this.#queue.available > 0) {
-      const address = this.#isInHostMemory(buffer)
-        ? buffer.byteOffset
-        : this.#bus.hostPages.claim(lenBytes);
-      if (address !== undefined) return this.#request(opf, offset, buffer, address);
+    if (buffer.length === 0) return Promise.resolve();
+    if (buffer.length <= MAX_LEN_BYTES && this.#queue.available > 0) {
+      const inPlace = this.#addressOf(buffer);
+      if (inPlace !== undefined) {
+        return this.#queue.request(opf, offset / SECTOR_BYTES, inPlace, buffer.length, undefined);
+      }
+      const address = this.#bus.hostPages.claim(buffer.length);
+      if (address !== undefined) return this.#bounce(opf, offset, buffer, address);
     }
-    return this.#split(opf, offset, buffer);
+    // Of a length that no longer changes, should the memory behind it be resized.
+    return this.#split(opf, offset, buffer.subarray(0, buffer.length));
   }
 
-  /** One request; `address` is the buffer itself, or pages to bounce it in. */
-  #request(opf: number, offset: number, buffer: Uint8Array, address: number): Promise<undefined> {
-    const lenBytes = buffer.byteLength;
-    let done: BufferDone | undefined;
-    if (!this.#isInHostMemory(buffer)) {
-      const bus = this.#bus;
-      const bounce = new Uint8Array(bus.buffer, address, lenBytes);
-      if (opf === Operation.WRITE) bounce.set(buffer);
-      done = (ok) => {
+  /** One request whose data goes through pages of host memory at `address`. */
+  #bounce(opf: number, offset: number, buffer: Uint8Array, address: number): Promise<undefined> {
+    const bus = this.#bus;
+    const bounce = new Uint8Array(bus.buffer, address, buffer.length);
+    if (opf === Operation.WRITE) bounce.set(buffer);
+    const done: BufferDone = (ok) => {
+      try {
         if (ok && opf === Operation.READ) buffer.set(bounce);
+      } finally {
         bus.hostPages.release(address);
-      };
-    }
-    return this.#queue.request(opf, offset / SECTOR_BYTES, address, lenBytes, done);
+      }
+    };
+    return this.#queue.request(opf, offset / SECTOR_BYTES, address, buffer.length, done);
   }
 
   /** As many requests as it takes, as many at once as fit. */
@@ -164,17 +166,17 @@ export class RemoteDisk {
     let failure: unknown;
     try {
       let done = 0;
-      while (done < buffer.byteLength) {
-        const room = this.#roomFor(buffer.subarray(done, done + MAX_LEN_BYTES));
-        if (room === undefined) {
+      while (done < buffer.length) {
+        const piece = buffer.subarray(done, done + MAX_LEN_BYTES);
+        const started = this.#startPiece(opf, offset + done, piece);
+        if (started === undefined) {
           await this.#waitForRoom();
           continue;
         }
-        const request = this.#request(opf, offset + done, room.piece, room.address);
         // Waited for below, all together; until then a rejection has a handler.
-        request.catch(() => undefined);
-        requests.push(request);
-        done += room.piece.byteLength;
+        started.request.catch(() => undefined);
+        requests.push(started.request);
+        done += started.bytes;
       }
     } catch (error) {
       failure = error;
@@ -186,15 +188,25 @@ export class RemoteDisk {
   }
 
   /**
-   * A descriptor's worth of room for a piece of a buffer: in place, or bounced, a smaller piece where
-   * memory is short. Undefined if there is none now. What it gives is used before anything is awaited.
+   * Makes a request of a piece of a buffer: in place, or bounced, of less of it where memory is short;
+   * undefined if there is no room now.
    */
-  #roomFor(piece: Uint8Array): { piece: Uint8Array; address: number } | undefined {
+  #startPiece(
+    opf: number,
+    offset: number,
+    piece: Uint8Array,
+  ): { request: Promise<undefined>; bytes: number } | undefined {
     if (this.#queue.available === 0) return undefined;
-    if (this.#isInHostMemory(piece)) return { piece, address: piece.byteOffset };
-    for (let bytes = piece.byteLength; bytes > 0; bytes = halved(bytes)) {
+    const inPlace = this.#addressOf(piece);
+    if (inPlace !== undefined) {
+      const sector = offset / SECTOR_BYTES;
+      const request = this.#queue.request(opf, sector, inPlace, piece.length, undefined);
+      return { request, bytes: piece.length };
+    }
+    for (let bytes = piece.length; bytes > 0; bytes = halved(bytes)) {
       const address = this.#bus.hostPages.claim(bytes);
-      if (address !== undefined) return { piece: piece.subarray(0, bytes), address };
+      if (address === undefined) continue;
+      return { request: this.#bounce(opf, offset, piece.subarray(0, bytes), address), bytes };
     }
     return undefined;
   }
@@ -202,6 +214,7 @@ export class RemoteDisk {
   async #waitForRoom(): Promise<void> {
     // A late completion of a request that timed out gives its descriptor back, and nobody waits for it.
     if (this.#queue.reap() > 0) return;
+    if (this.#queue.failure !== undefined) throw this.#queue.failure;
     if (this.#queue.inFlight > 0) {
       await this.#queue.whenCompleted();
     } else if (this.#queue.available === 0) {
@@ -217,16 +230,22 @@ export class RemoteDisk {
     }
   }
 
-  #isInHostMemory(buffer: Uint8Array): boolean {
+  /** The bus address of a buffer that lies in host memory. */
+  #addressOf(buffer: Uint8Array): number | undefined {
+    if (buffer.buffer !== this.#bus.buffer) return undefined;
+    const address = buffer.byteOffset;
     const { offset, length } = this.#bus.hostMemory;
-    return (
-      buffer.buffer === this.#bus.buffer &&
-      buffer.byteOffset >= offset &&
-      buffer.byteOffset + buffer.byteLength <= offset + length
-    );
+    return address >= offset && address + buffer.length <= offset + length ? address : undefined;
   }
 
-  #complaint(opf: number, offset: number, lenBytes: number): BlockptError | undefined {
+  #complaint(opf: number, offset: number, buffer: Uint8Array): BlockptError | undefined {
+    if (!(buffer instanceof Uint8Array)) {
+      return new BlockptError(
+        "ERR_BLOCKPT_INVALID_ARGUMENT",
+        "a Uint8Array is wanted; one over other memory is new Uint8Array(buffer, byteOffset, byteLength)",
+      );
+    }
+    const lenBytes = buffer.length;
     const aligned = offset % SECTOR_BYTES === 0 && lenBytes % SECTOR_BYTES === 0;
     const inside = offset >= 0 && offset + lenBytes <= this.sizeBytes;
     const allowed = opf === Operation.READ || !this.readOnly;

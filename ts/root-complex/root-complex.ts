@@ -15,7 +15,7 @@ import { type QueueLayout, queueLayout } from "../abi/queue-layout.js";
 import type { Bus } from "../bus/bus.js";
 import { Msix } from "../bus/msix.js";
 import type { QueueGeometry } from "../engine/engine.js";
-import { BlockptError, checkInteger } from "../errors.js";
+import { BlockptError, callBack, checkInteger } from "../errors.js";
 import { CommandChannel, readDeviceNames } from "./commands.js";
 import { RemoteQueue } from "./queue.js";
 import { RangeAllocator } from "./range-allocator.js";
@@ -35,7 +35,7 @@ export interface AttachOptions {
   numDescriptors?: number | undefined;
   /** What the disk is called here. Default `pci-rd-` and the last component of its name. */
   localName?: string | undefined;
-  /** How long a request may take before it is given up, in milliseconds. Default 30000. */
+  /** How long a request may take before it is given up, up to an eighth later, in milliseconds. Default 30000. */
   requestTimeoutMs?: number | undefined;
 }
 
@@ -43,6 +43,8 @@ export interface AttachOptions {
 const PCI_ADDRESS = "0001:01:00.0";
 /** Bytes between two interrupt words: a cache line each. */
 const INTERRUPT_STRIDE = 64;
+/** The longest time of a timer. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 /** Most queues that this side drives at once; one page of interrupt words. */
 const MAX_QUEUES = 64;
 
@@ -87,7 +89,7 @@ interface EndpointRegisters {
  * await disk.read(back, 8192);
  * console.log(back[0]); // 7
  *
- * await rc.detach("ram0");
+ * await rc.close();
  * await endpoint.close();
  * ```
  */
@@ -97,6 +99,7 @@ export class RootComplex {
   readonly #bus: Bus;
   readonly #registers: EndpointRegisters;
   readonly #commands: CommandChannel;
+  #closed = false;
   readonly #log: (line: string) => void;
   readonly #descriptorSpace: RangeAllocator;
   readonly #vectorsTaken = new Set<number>();
@@ -108,8 +111,10 @@ export class RootComplex {
   private constructor(bus: Bus, registers: EndpointRegisters, options: ProbeOptions) {
     this.#bus = bus;
     this.#registers = registers;
-    this.#commands = new CommandChannel(bus.barView(), options.commandTimeoutMs ?? 5000);
-    this.#log = options.log ?? (() => {});
+    const { commandTimeoutMs = 5000, log = () => {} } = options;
+    checkInteger("commandTimeoutMs", commandTimeoutMs, 1, MAX_TIMEOUT_MS);
+    this.#commands = new CommandChannel(bus.barView(), commandTimeoutMs);
+    this.#log = log;
     this.#descriptorSpace = new RangeAllocator(registers.availableQsize, 8);
     this.#interruptPage = claimInterruptPage(bus);
     const { vectors } = registers;
@@ -130,8 +135,7 @@ export class RootComplex {
     try {
       await rc.rescan();
     } catch (error) {
-      bus.iommu?.unmap(rc.#interruptPage, MAX_QUEUES * INTERRUPT_STRIDE);
-      bus.hostPages.release(rc.#interruptPage);
+      rc.#releaseInterruptPage();
       throw error;
     }
     for (const device of rc.#devices) rc.#say(`Found ${device}`);
@@ -149,7 +153,25 @@ export class RootComplex {
     return [...this.#attached.values()].map((attachment) => attachment.disk);
   }
 
-  /** Asks the endpoint for its devices again. */
+  /**
+   * Detaches every disk, and gives back what the root complex takes of the bus; it is of no more use.
+   *
+   * @throws {@link BlockptError} as `detach` does; what could not be detached stays attached
+   */
+  close(): Promise<void> {
+    return this.#inOrder(async () => {
+      if (this.#closed) return;
+      for (const device of [...this.#attached.keys()]) await this.#detach(device);
+      this.#closed = true;
+      this.#releaseInterruptPage();
+    });
+  }
+
+  /**
+   * Asks the endpoint for its devices again.
+   *
+   * @throws {@link BlockptError} `ERR_BLOCKPT_NO_ENDPOINT`, `ERR_BLOCKPT_COMMAND_TIMEOUT`
+   */
   rescan(): Promise<readonly string[]> {
     return this.#inOrder(() => this.#getDevices());
   }
@@ -160,8 +182,8 @@ export class RootComplex {
    * @param name - one of `devices`, or its last component
    * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SUCH_DISC`, `ERR_BLOCKPT_ALREADY_ATTACHED`,
    * `ERR_BLOCKPT_NO_SPACE` if descriptor space or the vectors are used up (the message
-   * says what would fit), `ERR_BLOCKPT_COMMAND`, `ERR_BLOCKPT_COMMAND_TIMEOUT`, `ERR_BLOCKPT_PROTOCOL`,
-   * `ERR_BLOCKPT_INVALID_ARGUMENT`
+   * says what would fit), `ERR_BLOCKPT_NO_ENDPOINT` if it was stopped, `ERR_BLOCKPT_COMMAND`,
+   * `ERR_BLOCKPT_COMMAND_TIMEOUT`, `ERR_BLOCKPT_PROTOCOL`, `ERR_BLOCKPT_INVALID_ARGUMENT`
    */
   attach(name: string, options: AttachOptions = {}): Promise<RemoteDisk> {
     return this.#inOrder(() => this.#attach(name, options));
@@ -187,6 +209,13 @@ export class RootComplex {
   }
 
   async #getDevices(): Promise<readonly string[]> {
+    if (this.#closed) {
+      throw new BlockptError("ERR_BLOCKPT_STATE", "the root complex was closed");
+    }
+    // It may have been started anew as another one, whose table of vectors is elsewhere.
+    if (!sameRegisters(readEndpoint(this.#bus), this.#registers)) {
+      throw new BlockptError("ERR_BLOCKPT_PROTOCOL", "the endpoint has changed: probe again");
+    }
     this.#devices = await this.#commands.run(Command.GET_DEVICES, {}, readDeviceNames);
     return this.#devices;
   }
@@ -194,12 +223,12 @@ export class RootComplex {
   async #attach(name: string, options: AttachOptions): Promise<RemoteDisk> {
     const { numDescriptors = 1024, requestTimeoutMs = 30_000 } = options;
     const layout = queueLayout(numDescriptors);
-    checkInteger("requestTimeoutMs", requestTimeoutMs, 1, 2 ** 31 - 1);
+    checkInteger("requestTimeoutMs", requestTimeoutMs, 1, MAX_TIMEOUT_MS);
     const devices = await this.#getDevices();
-    const device = devices.find((each) => isNamed(each, name));
+    const device = theOneNamed(name, devices);
     if (device === undefined) {
-      const there = devices.length === 0 ? "nothing" : devices.join(", ");
-      throw new BlockptError("ERR_BLOCKPT_NO_SUCH_DISC", `${name} is not exported; ${there} is`);
+      const there = devices.length === 0 ? "nothing is" : `these are: ${devices.join(", ")}`;
+      throw new BlockptError("ERR_BLOCKPT_NO_SUCH_DISC", `${name} is not exported; ${there}`);
     }
     if (this.#attached.has(device)) {
       throw new BlockptError("ERR_BLOCKPT_ALREADY_ATTACHED", `${device} is attached already`);
@@ -207,20 +236,14 @@ export class RootComplex {
     const devIdx = devices.indexOf(device);
     const disc = await this.#examine(device, devIdx);
     const place = this.#claimPlace(numDescriptors, layout);
-    const geometry = this.#geometry(place.queueOffset, numDescriptors, layout);
-    const queue = new RemoteQueue(
-      this.#bus,
-      geometry,
-      place.vector,
-      this.#interruptPage + (place.vector ?? MAX_QUEUES - 1) * INTERRUPT_STRIDE,
-      requestTimeoutMs,
-    );
+    let queue: RemoteQueue | undefined;
     try {
+      queue = this.#openQueue(place, numDescriptors, layout, requestTimeoutMs);
       await this.#start(device, devIdx, place, numDescriptors, layout);
     } catch (error) {
-      queue.close();
+      queue?.close();
       // An endpoint that did not answer may hold the place for good: then it is not used again.
-      if (isRefusal(error)) this.#releasePlace(place);
+      if (!isTimeout(error)) this.#releasePlace(place);
       throw error;
     }
     this.#say(`${device} capacity 0x${disc.sectors.toString(16)}`);
@@ -237,17 +260,17 @@ export class RootComplex {
   }
 
   async #detach(name: string): Promise<void> {
-    const found = [...this.#attached].find(
-      ([device, { disk }]) => isNamed(device, name) || disk.localName === name,
-    );
-    if (found === undefined) {
+    const local = [...this.#attached].find(([, { disk }]) => disk.localName === name)?.[0];
+    const device = theOneNamed(name, [...this.#attached.keys()]) ?? local;
+    const attachment = device === undefined ? undefined : this.#attached.get(device);
+    if (device === undefined || attachment === undefined) {
       throw new BlockptError("ERR_BLOCKPT_NO_SUCH_DISC", `${name} is not attached`);
     }
-    const [device, { disk, place }] = found;
+    const { disk, place } = attachment;
     if (disk.inFlight > 0) {
       throw new BlockptError(
         "ERR_BLOCKPT_BUSY",
-        `${disk.localName} has ${disk.inFlight} requests in flight: wait for them first`,
+        `${disk.localName} has requests in flight (${disk.inFlight}): wait for them first`,
       );
     }
     await this.#stop(device);
@@ -310,8 +333,15 @@ export class RootComplex {
 
   /** After this the endpoint does not touch the disc's queue, or it said that it did not before. */
   async #stop(device: string): Promise<void> {
-    const devIdx = (await this.#getDevices()).indexOf(device);
-    // An endpoint that was restarted meanwhile does not serve the disc, or does not have it.
+    let devices: readonly string[];
+    try {
+      devices = await this.#getDevices();
+    } catch (error) {
+      // One that was stopped, or started anew as another, has left all queues.
+      if (isTimeout(error)) throw error;
+      return;
+    }
+    const devIdx = devices.indexOf(device);
     if (devIdx >= 0) await this.#tryStop(devIdx);
   }
 
@@ -331,7 +361,8 @@ export class RootComplex {
       throw new BlockptError(
         "ERR_BLOCKPT_NO_SPACE",
         `descriptor space has no room for ${numDescriptors} descriptors (${layout.bytes} bytes); ` +
-          (fits < MIN_DESCRIPTORS ? "it is full" : `${fits} would fit`),
+          (fits < MIN_DESCRIPTORS ? "it is full" : `${fits} would fit`) +
+          "; detach a disk, or raise createBus's barBytes",
       );
     }
     const vectors = Math.min(this.#registers.vectors, MAX_QUEUES);
@@ -350,6 +381,23 @@ export class RootComplex {
     if (place.vector !== undefined) this.#vectorsTaken.delete(place.vector);
   }
 
+  #openQueue(
+    place: QueuePlace,
+    numDescriptors: number,
+    layout: QueueLayout,
+    requestTimeoutMs: number,
+  ): RemoteQueue {
+    const geometry = this.#geometry(place.queueOffset, numDescriptors, layout);
+    const word = place.vector ?? MAX_QUEUES - 1;
+    const interruptAddress = this.#interruptPage + word * INTERRUPT_STRIDE;
+    return new RemoteQueue(this.#bus, geometry, place.vector, interruptAddress, requestTimeoutMs);
+  }
+
+  #releaseInterruptPage(): void {
+    this.#bus.iommu?.unmap(this.#interruptPage, MAX_QUEUES * INTERRUPT_STRIDE);
+    this.#bus.hostPages.release(this.#interruptPage);
+  }
+
   /** Where the queue's parts are in the bus; its bytes are cleared, as another queue was there. */
   #geometry(queueOffset: number, numDescriptors: number, layout: QueueLayout): QueueGeometry {
     const start = this.#bus.bar.offset + this.#registers.queueBarOffset + queueOffset;
@@ -363,7 +411,7 @@ export class RootComplex {
   }
 
   #say(line: string): void {
-    this.#log(`pci-remote-disk ${this.pciAddress}: ${line}`);
+    callBack(this.#log, `pci-remote-disk ${this.pciAddress}: ${line}`);
   }
 }
 
@@ -371,7 +419,10 @@ export class RootComplex {
 function readEndpoint(bus: Bus): EndpointRegisters {
   const bar = bus.barView();
   if (bar.byteLength < REGISTERS_BYTES || bar.getUint32(Register.magic, true) !== MAGIC) {
-    throw new BlockptError("ERR_BLOCKPT_NO_ENDPOINT", "no endpoint is started on the bus");
+    throw new BlockptError(
+      "ERR_BLOCKPT_NO_ENDPOINT",
+      "no endpoint is started on the bus: await endpoint.start() first",
+    );
   }
   const queueBarOffset = bar.getUint32(Register.queueBarOffset, true);
   const availableQsize = bar.getUint32(Register.availableQsize, true);
@@ -423,8 +474,30 @@ function isRefusal(error: unknown): boolean {
   return error instanceof BlockptError && error.code === "ERR_BLOCKPT_COMMAND";
 }
 
-function isNamed(device: string, name: string): boolean {
-  return device === name || lastComponent(device) === name;
+/** Whether the endpoint did not answer. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof BlockptError && error.code === "ERR_BLOCKPT_COMMAND_TIMEOUT";
+}
+
+function sameRegisters(one: EndpointRegisters, other: EndpointRegisters): boolean {
+  return (
+    one.queueBarOffset === other.queueBarOffset &&
+    one.availableQsize === other.availableQsize &&
+    one.vectors === other.vectors
+  );
+}
+
+/** The device of that name, else the only one with that last component. */
+function theOneNamed(name: string, devices: readonly string[]): string | undefined {
+  if (devices.includes(name)) return name;
+  const ending = devices.filter((device) => lastComponent(device) === name);
+  if (ending.length > 1) {
+    throw new BlockptError(
+      "ERR_BLOCKPT_NO_SUCH_DISC",
+      `${name} may be ${ending.join(" or ")}: give the whole name`,
+    );
+  }
+  return ending[0];
 }
 
 function lastComponent(device: string): string {

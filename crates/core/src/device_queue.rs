@@ -360,7 +360,7 @@ mod tests {
     fn what_came_before_a_fault_is_given_first() {
         let mut bench = Bench::new(NUM_DESC);
         let (memory, geometry, mut driver, mut device) = bench.open();
-        driver.put(&[read(0, 1)]);
+        driver.put(&[read(0, 1), read(1, 2)]);
         memory.write_u16(geometry.driver_ring() + 4, 999);
         memory.store_release_u16(geometry.driver_ring(), 2);
         let mut list = [EMPTY; 8];
@@ -372,6 +372,25 @@ mod tests {
         assert_eq!(reap(&mut driver), [(1, 0)]);
         let mut completions = [CompletionRecord { tag: 0, status: 0 }; 4];
         assert_eq!(driver.reap(&mut completions), Err(Fault::DescriptorState));
+    }
+
+    #[test]
+    fn more_completions_than_requests_are_a_fault() {
+        let mut bench = Bench::new(NUM_DESC);
+        let (memory, geometry, mut driver, mut device) = bench.open();
+        for tag in 0..3 {
+            driver.put(&[read(0, tag)]);
+            driver.publish();
+            device.serve(DISC, Transfer::Dma, 1, 1).expect("no fault");
+            assert_eq!(reap(&mut driver), [(tag, 0)]);
+        }
+        // As after a reset of the BAR: the driver is at 3, the ring at 0 again.
+        memory.fill(0, 0, HOST.offset);
+        driver.put(&[read(0, 9)]);
+        driver.publish();
+        let mut completions = [CompletionRecord { tag: 0, status: 0 }; 4];
+        assert_eq!(driver.reap(&mut completions), Err(Fault::RingIndex));
+        assert_eq!(geometry.num_desc(), NUM_DESC);
     }
 
     #[test]

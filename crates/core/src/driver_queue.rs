@@ -101,6 +101,11 @@ impl<'a> DriverQueue<'a> {
         reaped: &mut usize,
     ) -> Result<(), Fault> {
         let head = self.device_ring.look(&self.memory, 1)?;
+        // More completions than requests: the ring was set back, as by a reset of the BAR.
+        let outstanding = self.geometry.num_desc() as usize - 1 - self.free_len;
+        if self.device_ring.count_before(head) as usize > outstanding {
+            return Err(Fault::RingIndex);
+        }
         while self.device_ring.has_before(head) && *reaped < list.len() {
             let index = self.device_ring.take(&self.memory)?;
             let tag = self.tags[index as usize];

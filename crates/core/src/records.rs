@@ -42,7 +42,8 @@ wire_constants! {
     /// Why a queue can go no further: the other side broke the protocol in a
     /// way that no status can answer. Given as negative numbers.
     queue_fault: u32 {
-        /// A ring's `idx` is not below the number of descriptors.
+        /// A ring's `idx` is not below the number of descriptors, or the device ring's claims
+        /// more completions than are outstanding.
         RING_INDEX = 1,
         /// A ring holds an index of no descriptor.
         DESCRIPTOR_INDEX = 2,

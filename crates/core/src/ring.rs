@@ -18,7 +18,7 @@ use crate::memory::Memory;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Fault {
-    /// The other side's `idx` is not below `num_desc`.
+    /// The other side's `idx` is not below `num_desc`, or claims more than is outstanding.
     RingIndex = crate::records::queue_fault::RING_INDEX as i32,
     /// An entry is the index of no descriptor.
     DescriptorIndex = crate::records::queue_fault::DESCRIPTOR_INDEX as i32,
@@ -97,6 +97,16 @@ impl Consumer {
         if head < self.num_desc { Ok(head) } else { Err(Fault::RingIndex) }
     }
 
+    /// How many entries there are before `head`, a value that `look` gave.
+    #[inline(always)]
+    pub const fn count_before(&self, head: u32) -> u32 {
+        if head >= self.position {
+            head - self.position
+        } else {
+            self.num_desc - self.position + head
+        }
+    }
+
     /// Whether there is an entry before `head`, a value that `look` gave.
     #[inline(always)]
     pub const fn has_before(&self, head: u32) -> bool {
@@ -144,6 +154,7 @@ mod tests {
                 assert_eq!(consumer.look(&memory, 1), Ok(consumer.position), "not yet published");
                 producer.publish(&memory);
                 let head = consumer.look(&memory, 1).expect("a head");
+                assert_eq!(consumer.count_before(head), sent - taken);
                 while consumer.has_before(head) {
                     assert_eq!(consumer.take(&memory), Ok(taken % num_desc));
                     taken += 1;

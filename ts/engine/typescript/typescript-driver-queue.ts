@@ -81,6 +81,12 @@ export class TypeScriptDriverQueue implements DriverQueue {
     const head = Atomics.load(u16, this.#deviceRing);
     if (head === this.#devicePosition) return 0;
     if (head >= this.#numDescriptors) return this.#stop(QueueFault.RING_INDEX, 0);
+    // More completions than requests: the ring was set back, as by a reset of the BAR.
+    const count =
+      head - this.#devicePosition + (head < this.#devicePosition ? this.#numDescriptors : 0);
+    if (count > this.#numDescriptors - 1 - this.#available) {
+      return this.#stop(QueueFault.RING_INDEX, 0);
+    }
     const { completions } = this;
     const u32 = this.#u32;
     let record = 0;

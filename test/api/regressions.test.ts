@@ -1,0 +1,289 @@
+// What once went wrong, each with the input that showed it.
+
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import {
+  type BlockptError,
+  createBus,
+  type Disc,
+  Endpoint,
+  FileDisc,
+  MemoryDisc,
+  openBus,
+  RootComplex,
+} from "blockpt";
+import { REGISTERS_BYTES, Register } from "blockpt/abi";
+import { describe, expect, test } from "vitest";
+import { HostileDriver } from "../hostile/hostile-driver.js";
+import { ForeignEndpoint } from "../peers/foreign-endpoint.js";
+import { afterThisTest, makeEndpoint, makeImage, pattern, until } from "./rig.js";
+
+const run = promisify(execFile);
+const code = (name: string) =>
+  expect.objectContaining({ name: "BlockptError", code: `ERR_BLOCKPT_${name}` });
+
+/** A disk of a device of the test's own, which answers no request by itself. */
+async function silentDisk(options: { numDescriptors?: number; requestTimeoutMs?: number } = {}) {
+  const bus = await createBus({ hostMemoryBytes: 1024 * 1024 });
+  const discs = [{ name: "/dev/slow", data: new Uint8Array(65536) }];
+  const device = new ForeignEndpoint(bus.buffer, bus.bar, bus.hostMemory, discs);
+  device.decide = () => "hold";
+  device.start();
+  afterThisTest(() => device.stop());
+  const rc = await RootComplex.probe(bus);
+  return { bus, device, rc, disk: await rc.attach("slow", options) };
+}
+
+describe.each(["wasm", "typescript"] as const)("with the %s engine", (engine) => {
+  test("an endpoint that starts anew does not make an outstanding write look done", async () => {
+    const { bus, endpoint } = await makeEndpoint({ engine });
+    await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 65536));
+    await endpoint.start();
+    const rc = await RootComplex.probe(bus);
+    const disk = await rc.attach("ram0", { numDescriptors: 16, requestTimeoutMs: 2000 });
+    for (let round = 0; round < 3; round++) await disk.read(new Uint8Array(512), 0);
+    await endpoint.stop();
+    const write = disk.write(new Uint8Array(512).fill(7), 4096);
+    await endpoint.start();
+    const refusal: BlockptError = await write.then(
+      () => expect.fail("a write that never happened was acknowledged"),
+      (error: BlockptError) => error,
+    );
+    expect(["ERR_BLOCKPT_PROTOCOL", "ERR_BLOCKPT_TIMEOUT"]).toContain(refusal.code);
+    await rc.detach("ram0");
+    const again = await rc.attach("ram0", { numDescriptors: 16 });
+    const back = new Uint8Array(512).fill(1);
+    await again.read(back, 4096);
+    expect(back.every((byte) => byte === 0)).toBe(true);
+  });
+});
+
+test("a buffer that is taken away during a read fails that read, and no other", async () => {
+  const { bus, endpoint } = await makeEndpoint();
+  await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 65536));
+  await endpoint.start();
+  const disk = await (await RootComplex.probe(bus)).attach("ram0");
+  const taken = new Uint8Array(512);
+  const reads = [disk.read(taken, 0), disk.read(new Uint8Array(512), 512)];
+  structuredClone(taken.buffer, { transfer: [taken.buffer] });
+  const [first, second] = await Promise.allSettled(reads);
+  expect(first).toMatchObject({ reason: code("INVALID_ARGUMENT") });
+  expect(second?.status).toBe("fulfilled");
+  await disk.read(new Uint8Array(512), 0);
+  expect(disk.inFlight).toBe(0);
+});
+
+test("other things than a Uint8Array are refused, and write nothing", async () => {
+  const { bus, endpoint } = await makeEndpoint();
+  await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 65536));
+  await endpoint.start();
+  const disk = await (await RootComplex.probe(bus)).attach("ram0");
+  const others = [
+    new ArrayBuffer(512),
+    new DataView(new ArrayBuffer(512)),
+    new Uint16Array(256),
+    "x".repeat(512),
+    512,
+  ];
+  for (const other of others as unknown as Uint8Array[]) {
+    await expect(disk.write(other, 0)).rejects.toEqual(code("INVALID_ARGUMENT"));
+    await expect(disk.read(other, 0)).rejects.toEqual(code("INVALID_ARGUMENT"));
+  }
+  const slice = Buffer.from(pattern(1024)).subarray(100, 612);
+  await disk.write(slice, 0);
+  const back = Buffer.alloc(2048).subarray(3, 515);
+  await disk.read(back, 0);
+  expect(back.equals(slice)).toBe(true);
+});
+
+test("queue workers start whatever flags the process was given", async () => {
+  const script = `
+    import { createBus, Endpoint, MemoryDisc, RootComplex } from ${JSON.stringify(new URL("../../dist/index.js", import.meta.url).href)};
+    const bus = await createBus();
+    const endpoint = await Endpoint.create(bus, { controller: "x" });
+    await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 65536));
+    await endpoint.start();
+    const rc = await RootComplex.probe(bus);
+    const disk = await rc.attach("ram0", { requestTimeoutMs: 3000 });
+    await disk.read(new Uint8Array(512), 0);
+    await rc.close();
+    await endpoint.close();
+    console.log("read");`;
+  const flags = ["--input-type=module", "--eval", script];
+  expect((await run(process.execPath, flags)).stdout).toBe("read\n");
+});
+
+test("a request is published though the one before it is not answered", async () => {
+  const { bus, device, disk } = await silentDisk();
+  const first = disk.read(new Uint8Array(512), 0);
+  await until("the root complex sleeps", () => device.unmasked.length > 0);
+  const second = disk.read(new Uint8Array(512), 512);
+  const ring = REGISTERS_BYTES + disk.numDescriptors * 24;
+  // Within the microtasks of this turn, not with the next wake of the root complex.
+  await Promise.resolve();
+  expect(bus.barView().getUint16(ring, true)).toBe(2);
+  device.decide = () => undefined;
+  for (const request of [...device.held]) device.complete(request);
+  await Promise.all([first, second]);
+});
+
+test("after a lie on the device ring every request hears of it, be all descriptors taken or not", async () => {
+  const { bus, device, disk } = await silentDisk({ numDescriptors: 16 });
+  const reads = Array.from({ length: 40 }, (_, index) =>
+    disk.read(new Uint8Array(512), index * 512),
+  );
+  const settled = Promise.allSettled(reads);
+  await until("the queue is full", () => device.held.length === 15);
+  const devOffset = bus.barView().getUint32(Register.devOffset, true);
+  bus.barView().setUint16(REGISTERS_BYTES + devOffset, 999, true);
+  for (const result of await settled) expect(result).toMatchObject({ reason: code("PROTOCOL") });
+  await expect(disk.read(new Uint8Array(512), 0)).rejects.toEqual(code("PROTOCOL"));
+});
+
+test("closing twice closes nothing of others", async () => {
+  const bus = await createBus({ endpointMemoryBytes: 131072 });
+  const disc = MemoryDisc.create(bus, 65536);
+  disc.close();
+  const next = MemoryDisc.create(bus, 65536);
+  disc.close();
+  expect(MemoryDisc.create(bus, 65536).busRange.offset).not.toBe(next.busRange.offset);
+  const path = makeImage(pattern(4096));
+  const file = await FileDisc.open(path);
+  file.close();
+  const other = await FileDisc.open(path);
+  file.close();
+  expect(other.readInto(bus, bus.hostMemory.offset, 512, 0)).toBe(0);
+  other.close();
+  const view = openBus(bus.handle);
+  view.close();
+  view.close();
+  bus.engine.fill(bus.hostMemory.offset, 0, 512);
+});
+
+test("what is no disc, a disc of another bus, or one twice, is not exported", async () => {
+  const { bus, endpoint } = await makeEndpoint();
+  const elsewhere = MemoryDisc.create(await createBus(), 512);
+  for (const disc of ["disk.img", undefined, {}, elsewhere] as unknown as Disc[]) {
+    await expect(endpoint.exportDisc("x", disc)).rejects.toEqual(code("INVALID_ARGUMENT"));
+  }
+  const disc = MemoryDisc.create(bus, 512);
+  await endpoint.exportDisc("a", disc);
+  await expect(endpoint.exportDisc("b", disc)).rejects.toEqual(code("EXISTS"));
+  expect(endpoint.exports).toEqual(["a"]);
+});
+
+test("a whole name goes before a last component, and two of those are refused", async () => {
+  const { bus, endpoint } = await makeEndpoint();
+  for (const discName of ["/foo/x", "x", "/a/y", "/b/y"]) {
+    await endpoint.exportDisc(discName, MemoryDisc.create(bus, 512), { discName });
+  }
+  await endpoint.start();
+  const rc = await RootComplex.probe(bus);
+  expect((await rc.attach("x", { numDescriptors: 16 })).name).toBe("x");
+  expect((await rc.attach("/foo/x", { numDescriptors: 16 })).name).toBe("/foo/x");
+  await expect(rc.attach("y")).rejects.toEqual(code("NO_SUCH_DISC"));
+  await rc.detach("x");
+  expect(rc.disks.map((disk) => disk.name)).toEqual(["/foo/x"]);
+});
+
+test("a log that throws does not end the command handler", async () => {
+  const bus = await createBus();
+  const thrown: unknown[] = [];
+  const heard = (error: unknown): void => void thrown.push(error);
+  const listeners = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException").on("uncaughtException", heard);
+  afterThisTest(() => {
+    process.removeAllListeners("uncaughtException");
+    for (const listener of listeners) process.on("uncaughtException", listener);
+  });
+  const log = (): never => {
+    throw new Error("a log of the user's");
+  };
+  const endpoint = await Endpoint.create(bus, { controller: "x", log });
+  await endpoint.start();
+  const driver = new HostileDriver(bus);
+  expect(await driver.command(1)).toBe(256);
+  expect(await driver.command(1)).toBe(256);
+  await endpoint.close();
+  expect(thrown).toHaveLength(2);
+});
+
+test("stopping twice at once does not undo a later start", async () => {
+  const { endpoint } = await makeEndpoint();
+  await endpoint.start();
+  const [first, second] = [endpoint.stop(), endpoint.stop()];
+  await first;
+  await endpoint.start();
+  await second;
+  expect(endpoint.started).toBe(true);
+  await Promise.all([endpoint.close(), endpoint.close()]);
+  expect(endpoint.started).toBe(false);
+});
+
+test("a root complex gives back its page, and its disks can be detached when the endpoint is gone", async () => {
+  const { bus, endpoint } = await makeEndpoint({ hostMemoryBytes: 8 * 4096 });
+  await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 65536));
+  await endpoint.start();
+  for (let round = 0; round < 20; round++) {
+    const rc = await RootComplex.probe(bus);
+    await rc.attach("ram0", { numDescriptors: 16 });
+    await rc.close();
+    await rc.close();
+    await expect(rc.rescan()).rejects.toEqual(code("STATE"));
+  }
+  const rc = await RootComplex.probe(bus);
+  const disk = await rc.attach("ram0");
+  await endpoint.stop();
+  await expect(rc.attach("ram0")).rejects.toEqual(code("NO_ENDPOINT"));
+  await rc.detach("ram0");
+  await expect(disk.read(new Uint8Array(512), 0)).rejects.toEqual(code("DETACHED"));
+});
+
+test("a late answer to a command that was given up does not pass for the next one's", async () => {
+  const bus = await createBus();
+  const device = new ForeignEndpoint(bus.buffer, bus.bar, bus.hostMemory, [
+    { name: "/dev/a", data: new Uint8Array(512) },
+  ]);
+  device.start();
+  afterThisTest(() => device.stop());
+  const rc = await RootComplex.probe(bus, { commandTimeoutMs: 100 });
+  device.stop();
+  // The command is taken, and answered long after it was given up.
+  const words = new Int32Array(bus.buffer, bus.bar.offset, 16);
+  const rescan = rc.rescan();
+  await until("the command", () => Atomics.exchange(words, Register.command / 4, 0) !== 0);
+  await expect(rescan).rejects.toEqual(code("COMMAND_TIMEOUT"));
+  setTimeout(() => Atomics.store(words, Register.status / 4, 1), 30);
+  setTimeout(() => {
+    bus.barView().setUint8(Register.devName + 5, "b".charCodeAt(0));
+    device.start();
+  }, 60);
+  await rc.rescan();
+  expect(device.commands.length).toBeGreaterThan(1);
+});
+
+test.each([Number.NaN, 0, -1, "x" as unknown as number])(
+  "a command time-out of %s is refused",
+  async (commandTimeoutMs) => {
+    const { bus, endpoint } = await makeEndpoint();
+    await endpoint.start();
+    await expect(RootComplex.probe(bus, { commandTimeoutMs })).rejects.toEqual(
+      code("INVALID_ARGUMENT"),
+    );
+  },
+);
+
+test("STOP drains a file's queue behind more malformed descriptors than one batch holds", async () => {
+  const { bus, endpoint } = await makeEndpoint();
+  await endpoint.exportDisc("nvme0", await FileDisc.open(makeImage(pattern(65536))));
+  await endpoint.start();
+  const driver = new HostileDriver(bus, 512);
+  new Uint8Array(bus.buffer, bus.bar.offset + REGISTERS_BYTES, driver.layout.bytes).fill(0);
+  expect(await driver.command(0x80 | 0x800 | 0x40, driver.queue())).toBe(1);
+  for (let index = 0; index < 300; index++) driver.fill(index, driver.read({ lenBytes: 1 }));
+  driver.fill(300, driver.read());
+  driver.push(...Array.from({ length: 301 }, (_, index) => index));
+  expect(await driver.command(0x100 | 0x400)).toBe(1);
+  expect(driver.deviceIdx).toBe(301);
+  expect(driver.status(300)).toBe(0);
+});
