@@ -29,6 +29,14 @@ export type {
   EngineKind,
   QueueGeometry,
 } from "./engine/engine.js";
+export {
+  COMPLETION_WORDS,
+  CompletionWord,
+  LIST_CAPACITY,
+  QueueFault,
+  REQUEST_WORDS,
+  RequestWord,
+} from "./engine/records.js";
 export type { EngineChoice } from "./engine/select.js";
 export { BlockptError, type BlockptErrorCode } from "./errors.js";
 export type { RemoteDisk } from "./root-complex/remote-disk.js";

@@ -353,13 +353,38 @@ describe.each(["wasm", "typescript"] as const)("the pieces of the %s engine", (k
 
   test("throw on a range outside the bus, and touch nothing", () => {
     const end = bus.buffer.byteLength;
+    const at = bus.hostMemory.offset;
+    const geometry = {
+      descriptors: at,
+      driverRing: at + LAYOUT.driverOffset,
+      deviceRing: at + LAYOUT.deviceOffset,
+      numDescriptors: NUM_DESCRIPTORS,
+    };
+    const limits = {
+      numSectors: 1,
+      maxLenBytes: 512,
+      readOnly: false,
+      hostMemory: bus.hostMemory,
+      iommuTable: 0,
+    };
+    const before = Buffer.from(visible(bus));
     for (const call of [
       () => bus.engine.copy(end - 4, 0, 8),
       () => bus.engine.copy(0, end, 1),
       () => bus.engine.copyWords(end - 1, 0, 2),
       () => bus.engine.fill(end - 4, 1, 5),
+      () => bus.engine.fill(2 ** 32 + bus.hostMemory.offset, 1, 16),
+      () => bus.engine.copy(0, 0, 2 ** 32),
+      () => bus.engine.copy(0.5, 0, 1),
+      () => bus.engine.decodeDescriptors(bus.hostMemory.offset, 257),
+      () => bus.engine.encodeDescriptors(bus.hostMemory.offset + 4, 1),
+      () => bus.engine.pushRing(bus.hostMemory.offset, 16, 16, 1),
+      () => bus.engine.popRing(bus.hostMemory.offset + 1, 16, 0, 1),
+      () => bus.engine.openDriverQueue({ ...geometry, deviceRing: geometry.driverRing + 2 }),
+      () => bus.engine.openDeviceQueue({ ...geometry, descriptors: end }, limits),
     ]) {
-      expect(call).toThrow();
+      expect(call).toThrow(expect.objectContaining({ code: "ERR_BLOCKPT_INVALID_ARGUMENT" }));
     }
+    expect(before.equals(visible(bus))).toBe(true);
   });
 });

@@ -53,8 +53,12 @@ function endOnSignals(cleanup: Cleanup): void {
   process.once("SIGINT", () => end(ExitCode.interrupted));
   process.once("SIGTERM", () => end(ExitCode.terminated));
   process.once("SIGHUP", () => end(ExitCode.hungUp));
-  // Who read our output is gone: `blockpt demo | head`.
-  process.stdout.on("error", () => end(ExitCode.brokenPipe));
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    // Who read our output is gone, as in `blockpt demo | head`; anything else is news.
+    if (error.code === "EPIPE") return end(ExitCode.brokenPipe);
+    process.stderr.write(lineOf(failureOf(error)));
+    end(ExitCode.failed);
+  });
 }
 
 async function main(): Promise<void> {

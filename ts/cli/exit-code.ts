@@ -17,4 +17,5 @@ Exit codes:
   1    failed, or something was not as it should be: one line on stderr says what
   2    the command line cannot be understood
   130  interrupted (SIGINT); threads are ended and temporary files removed
+  129, 141, 143  the same for SIGHUP, a closed pipe, and SIGTERM
 `;

@@ -5,6 +5,7 @@
 // malformed descriptor was answered inside the engine, and a queue that can go no
 // further ends the loop with a report.
 
+import { availableParallelism } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { BlkStatus, Operation, SECTOR_BYTES } from "../abi/layout.js";
 import { type Bus, type BusHandle, openBus } from "../bus/bus.js";
@@ -41,8 +42,11 @@ export interface QueueWorkerReport {
 
 /** Looks at an empty ring before a call returns. */
 const POLLS = 200;
-/** Idle time spent looking: longer than the other side takes to go on after an interrupt. */
-const SPIN_MS = 0.2;
+/**
+ * Idle time spent looking: longer than the other side takes to go on after an interrupt. On one
+ * core the other side does not run while this one looks.
+ */
+const SPIN_MS = availableParallelism() > 1 ? 0.2 : 0.05;
 /** Idle time after which sleeps become longer: the other side is not in the middle of something. */
 const DOZE_MS = 10;
 const SHORT_SLEEP_MS = 0.1;

@@ -11,6 +11,7 @@
 // seen by it, and one published after it raises an unmasked vector. An endpoint
 // that raises nothing costs LOST_INTERRUPT_MS a look, and is still served.
 
+import { availableParallelism } from "node:os";
 import type { Bus } from "../bus/bus.js";
 
 /** What the ladder drives. */
@@ -31,9 +32,10 @@ const LAST_LOOKS = 4;
 /**
  * Time without a completion before it waits for the interrupt. Longer than a queue worker that
  * nobody can wake sleeps and takes to wake (0.1 ms and timer slack): else each of the two falls asleep
- * just before the other answers, again and again, and every request costs two sleeps.
+ * just before the other answers, again and again, and every request costs two sleeps. On one
+ * core the other side does not run while this one looks.
  */
-const SPIN_MS = 0.4;
+const SPIN_MS = availableParallelism() > 1 ? 0.4 : 0;
 /** Longest wait for an interrupt before the ring is looked at again. */
 const LOST_INTERRUPT_MS = 20;
 

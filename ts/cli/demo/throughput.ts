@@ -2,14 +2,18 @@
 // the other engine.
 
 import type { EngineKind } from "blockpt";
-import { failureOf } from "../failure.js";
+import { CliError, failureOf } from "../failure.js";
 import type { Machine } from "./machine.js";
 import type { MeasureOptions } from "./measure.js";
 import type { EngineFailure, Throughput } from "./report.js";
 
 /** Which engine to begin with: the one that the library's variable names, else WebAssembly. */
 export function enginesInOrder(): EngineKind[] {
-  const { BLOCKPT_ENGINE } = process.env;
+  const { BLOCKPT_ENGINE = "" } = process.env;
+  if (!["", "auto", "wasm", "typescript"].includes(BLOCKPT_ENGINE)) {
+    const message = `BLOCKPT_ENGINE is "${BLOCKPT_ENGINE}": "wasm", "typescript" or "auto" is wanted`;
+    throw new CliError({ code: "ERR_BLOCKPT_INVALID_ARGUMENT", message });
+  }
   return BLOCKPT_ENGINE === "typescript" ? ["typescript", "wasm"] : ["wasm", "typescript"];
 }
 

@@ -1,0 +1,16 @@
+// The other core of the hand-over probe: sleeps until it is to play, and then
+// answers each 1 with a 0.
+
+import { parentPort, workerData } from "node:worker_threads";
+import { ProbeState, ProbeWord } from "./hand-over.mjs";
+
+/** @type {Int32Array} */
+const words = workerData;
+parentPort?.postMessage("ready");
+for (;;) {
+  Atomics.wait(words, ProbeWord.state, ProbeState.rest);
+  if (Atomics.load(words, ProbeWord.state) === ProbeState.end) break;
+  while (Atomics.load(words, ProbeWord.state) === ProbeState.play) {
+    if (Atomics.load(words, ProbeWord.ball) === 1) Atomics.store(words, ProbeWord.ball, 0);
+  }
+}
