@@ -127,6 +127,26 @@ test("a request is published though the one before it is not answered", async ()
   await Promise.all([first, second]);
 });
 
+test("a request is published at once, wherever in its ladder the root complex is", async () => {
+  const { bus, device, disk } = await silentDisk({ numDescriptors: 1024 });
+  const ring = REGISTERS_BYTES + disk.numDescriptors * 24;
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const reads: Promise<void>[] = [];
+  const buffer = disk.allocate(512);
+  for (let count = 1; count <= 1000; count++) {
+    // Waits of many lengths, so that requests come while it looks, goes to sleep, and sleeps.
+    const from = performance.now();
+    while (performance.now() - from < (count % 50) * 0.02) await turn();
+    reads.push(disk.read(buffer, 0));
+    await turn();
+    expect(bus.barView().getUint16(ring, true), `request ${count}`).toBe(count);
+  }
+  await until("the device has them all", () => device.held.length === reads.length);
+  device.decide = () => undefined;
+  for (const request of [...device.held]) device.complete(request);
+  await Promise.all(reads);
+});
+
 test("after a lie on the device ring every request hears of it, be all descriptors taken or not", async () => {
   const { bus, device, disk } = await silentDisk({ numDescriptors: 16 });
   const reads = Array.from({ length: 40 }, (_, index) =>

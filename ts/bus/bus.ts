@@ -26,7 +26,10 @@ const MAX_BUS_BYTES = 2 ** 32 - LARGE_PAGE_BYTES;
 export interface BusOptions {
   /** Host memory: what descriptors point into. A multiple of 4096. Default 64 MiB. */
   hostMemoryBytes?: number | undefined;
-  /** The endpoint's BAR. A power of two, to 64 MiB; an endpoint of 32 vectors needs 4096 bytes. Default 128 KiB. */
+  /**
+   * The endpoint's BAR. A power of two, to 64 MiB; an endpoint of 32 vectors needs 4096 bytes.
+   * Default 128 KiB.
+   */
   barBytes?: number | undefined;
   /** Room for memory discs. A multiple of 65536. Default 1 GiB. */
   endpointMemoryBytes?: number | undefined;

@@ -52,7 +52,7 @@ export class ExportedDisc {
     return true;
   }
 
-  /** STOP: drains every queue, and forgets where they were. False if it was not started; it forgets them then, too. */
+  /** STOP: drains every queue, and forgets where they were. False if it was not started; it forgets then, too. */
   async stop(): Promise<boolean> {
     const wasStarted = this.#started;
     await Promise.all(this.queues.map((queue) => queue.stop()));

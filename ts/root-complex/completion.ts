@@ -24,7 +24,10 @@ export interface CompletionSource {
   readonly inFlight: number;
 }
 
-/** What may be looked at in microtasks before the event loop gets its turn: many looks in vain, or fewer with a completion, after which its user's code runs. */
+/**
+ * Looks in microtasks before the event loop gets its turn: many in vain, or fewer with a completion,
+ * after which its user's code runs.
+ */
 const LOOKS = 512;
 const COMPLETION_LOOKS = 8;
 /** Looks without a request in flight before the ladder is left: a continuation often submits the next one. */
@@ -78,6 +81,7 @@ export class CompletionLadder {
 
   /** There is something to publish, or to wait for. */
   kick(): void {
+    this.#progressed = true;
     if (this.#active) {
       // The interrupt that it sleeps for may be long in coming, and this is to go out now.
       if (this.#sleeping) RESOLVED.then(this.#publish);
@@ -85,7 +89,6 @@ export class CompletionLadder {
     }
     this.#active = true;
     this.#looks = 0;
-    this.#progressed = true;
     RESOLVED.then(this.#microtask);
   }
 
@@ -129,6 +132,7 @@ export class CompletionLadder {
   };
 
   #sleep(): void {
+    this.#source.publish();
     Atomics.store(this.#words, this.#word, 0);
     if (this.#vector !== undefined) this.#bus.msix.unmask(this.#vector);
     const waits =

@@ -35,7 +35,10 @@ export interface AttachOptions {
   numDescriptors?: number | undefined;
   /** What the disk is called here. Default `pci-rd-` and the last component of its name. */
   localName?: string | undefined;
-  /** How long a request may take before it is given up, up to an eighth later, in milliseconds. Default 30000. */
+  /**
+   * How long a request may take before it is given up, in milliseconds; that comes up to an eighth of
+   * it later. Default 30000.
+   */
   requestTimeoutMs?: number | undefined;
 }
 
