@@ -1,24 +1,19 @@
 // The root complex: finds the endpoint on the bus, and attaches and detaches its discs.
 
-import {
-  Command,
-  MAGIC,
-  MAX_DESCRIPTORS,
-  MIN_DESCRIPTORS,
-  MSIX_ENTRY_BYTES,
-  Permission,
-  REGISTERS_BYTES,
-  Register,
-  SECTOR_BYTES,
-} from "../abi/layout.js";
+import { Command, Permission, Register, SECTOR_BYTES } from "../abi/layout.js";
 import { type QueueLayout, queueLayout } from "../abi/queue-layout.js";
 import type { Bus } from "../bus/bus.js";
-import { Msix } from "../bus/msix.js";
 import type { QueueGeometry } from "../engine/engine.js";
 import { BlockptError, callBack, checkInteger } from "../errors.js";
 import { CommandChannel, readDeviceNames } from "./commands.js";
+import {
+  type EndpointRegisters,
+  msixOf,
+  readEndpoint,
+  sameRegisters,
+} from "./endpoint-registers.js";
 import { RemoteQueue } from "./queue.js";
-import { RangeAllocator } from "./range-allocator.js";
+import { type QueuePlace, QueuePlaces } from "./queue-places.js";
 import { RemoteDisk } from "./remote-disk.js";
 
 /** How a root complex looks for its endpoint. */
@@ -51,25 +46,10 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 /** Most queues that this side drives at once; one page of interrupt words. */
 const MAX_QUEUES = 64;
 
-/** What a queue takes of the endpoint. */
-interface QueuePlace {
-  /** In descriptor space, in bytes. */
-  readonly queueOffset: number;
-  /** Counted from 0; undefined if the function has none. */
-  readonly vector: number | undefined;
-}
-
 /** An attached disk. */
 interface Attachment {
   readonly disk: RemoteDisk;
   readonly place: QueuePlace;
-}
-
-/** What the endpoint says of itself, checked. */
-interface EndpointRegisters {
-  readonly queueBarOffset: number;
-  readonly availableQsize: number;
-  readonly vectors: number;
 }
 
 /**
@@ -104,8 +84,7 @@ export class RootComplex {
   readonly #commands: CommandChannel;
   #closed = false;
   readonly #log: (line: string) => void;
-  readonly #descriptorSpace: RangeAllocator;
-  readonly #vectorsTaken = new Set<number>();
+  readonly #places: QueuePlaces;
   readonly #attached = new Map<string, Attachment>();
   readonly #interruptPage: number;
   #devices: readonly string[] = [];
@@ -118,12 +97,12 @@ export class RootComplex {
     checkInteger("commandTimeoutMs", commandTimeoutMs, 1, MAX_TIMEOUT_MS);
     this.#commands = new CommandChannel(bus.barView(), commandTimeoutMs);
     this.#log = log;
-    this.#descriptorSpace = new RangeAllocator(registers.availableQsize, 8);
+    this.#places = new QueuePlaces(
+      registers.availableQsize,
+      Math.min(registers.vectors, MAX_QUEUES),
+    );
     this.#interruptPage = claimInterruptPage(bus);
-    const { vectors } = registers;
-    const tableOffset = registers.queueBarOffset + registers.availableQsize;
-    const pendingOffset = tableOffset + Msix.bytes(vectors).table;
-    bus.msix.locate({ vectors, tableOffset, pendingOffset }, bus.bar.offset);
+    bus.msix.locate(msixOf(registers), bus.bar.offset);
   }
 
   /**
@@ -238,7 +217,7 @@ export class RootComplex {
     }
     const devIdx = devices.indexOf(device);
     const disc = await this.#examine(device, devIdx);
-    const place = this.#claimPlace(numDescriptors, layout);
+    const place = this.#places.claim(numDescriptors, layout);
     let queue: RemoteQueue | undefined;
     try {
       queue = this.#openQueue(place, numDescriptors, layout, requestTimeoutMs);
@@ -246,7 +225,7 @@ export class RootComplex {
     } catch (error) {
       queue?.close();
       // An endpoint that did not answer may hold the place for good: then it is not used again.
-      if (!isTimeout(error)) this.#releasePlace(place);
+      if (!isTimeout(error)) this.#places.release(place);
       throw error;
     }
     this.#say(`${device} capacity 0x${disc.sectors.toString(16)}`);
@@ -279,7 +258,7 @@ export class RootComplex {
     await this.#stop(device);
     this.#attached.delete(device);
     disk.close();
-    this.#releasePlace(place);
+    this.#places.release(place);
   }
 
   /** Size and permission of a disc. The endpoint's numbers are checked. */
@@ -357,33 +336,6 @@ export class RootComplex {
     }
   }
 
-  #claimPlace(numDescriptors: number, layout: QueueLayout): QueuePlace {
-    const queueOffset = this.#descriptorSpace.claim(layout.bytes);
-    if (queueOffset === undefined) {
-      const fits = mostDescriptors(this.#descriptorSpace.longestFree());
-      throw new BlockptError(
-        "ERR_BLOCKPT_NO_SPACE",
-        `descriptor space has no room for ${numDescriptors} descriptors (${layout.bytes} bytes); ` +
-          (fits < MIN_DESCRIPTORS ? "it is full" : `${fits} would fit`) +
-          "; detach a disk, or raise createBus's barBytes",
-      );
-    }
-    const vectors = Math.min(this.#registers.vectors, MAX_QUEUES);
-    if (vectors === 0) return { queueOffset, vector: undefined };
-    for (let vector = 0; vector < vectors; vector++) {
-      if (this.#vectorsTaken.has(vector)) continue;
-      this.#vectorsTaken.add(vector);
-      return { queueOffset, vector };
-    }
-    this.#descriptorSpace.release(queueOffset);
-    throw new BlockptError("ERR_BLOCKPT_NO_SPACE", `all ${vectors} MSI-X vectors are taken`);
-  }
-
-  #releasePlace(place: QueuePlace): void {
-    this.#descriptorSpace.release(place.queueOffset);
-    if (place.vector !== undefined) this.#vectorsTaken.delete(place.vector);
-  }
-
   #openQueue(
     place: QueuePlace,
     numDescriptors: number,
@@ -418,50 +370,6 @@ export class RootComplex {
   }
 }
 
-/** Finds the registers, and checks what they say of the BAR. */
-function readEndpoint(bus: Bus): EndpointRegisters {
-  const bar = bus.barView();
-  if (bar.byteLength < REGISTERS_BYTES || bar.getUint32(Register.magic, true) !== MAGIC) {
-    throw new BlockptError(
-      "ERR_BLOCKPT_NO_ENDPOINT",
-      "no endpoint is started on the bus: await endpoint.start() first",
-    );
-  }
-  const queueBarOffset = bar.getUint32(Register.queueBarOffset, true);
-  const availableQsize = bar.getUint32(Register.availableQsize, true);
-  const end = queueBarOffset + availableQsize;
-  if (
-    queueBarOffset < REGISTERS_BYTES ||
-    queueBarOffset % 8 !== 0 ||
-    end > bar.byteLength ||
-    end % 8 !== 0
-  ) {
-    throw new BlockptError(
-      "ERR_BLOCKPT_PROTOCOL",
-      `the endpoint claims descriptor space from ${queueBarOffset} on, ${availableQsize} bytes, ` +
-        `in a BAR of ${bar.byteLength}`,
-    );
-  }
-  return { queueBarOffset, availableQsize, vectors: vectorsIn(bar.byteLength - end) };
-}
-
-/** How many vectors a table and its pending bits of so many bytes are for (protocol, section 2). */
-function vectorsIn(bytes: number): number {
-  let vectors = Math.min(Math.floor(bytes / MSIX_ENTRY_BYTES), 2048);
-  while (vectors > 0 && Msix.bytes(vectors).table + Msix.bytes(vectors).pending > bytes) vectors--;
-  return vectors;
-}
-
-/** Most descriptors of a queue in so many bytes. */
-function mostDescriptors(bytes: number): number {
-  // 28 bytes each, and the rings' two idx, each ring rounded up to 8.
-  const guess = Math.min(Math.floor(bytes / 28), MAX_DESCRIPTORS);
-  for (let count = guess; count >= MIN_DESCRIPTORS; count--) {
-    if (queueLayout(count).bytes <= bytes) return count;
-  }
-  return 0;
-}
-
 /** The page that vectors write to; with an IOMMU the endpoint must reach it. */
 function claimInterruptPage(bus: Bus): number {
   const page = bus.hostPages.claim(MAX_QUEUES * INTERRUPT_STRIDE);
@@ -480,14 +388,6 @@ function isRefusal(error: unknown): boolean {
 /** Whether the endpoint did not answer. */
 function isTimeout(error: unknown): boolean {
   return error instanceof BlockptError && error.code === "ERR_BLOCKPT_COMMAND_TIMEOUT";
-}
-
-function sameRegisters(one: EndpointRegisters, other: EndpointRegisters): boolean {
-  return (
-    one.queueBarOffset === other.queueBarOffset &&
-    one.availableQsize === other.availableQsize &&
-    one.vectors === other.vectors
-  );
 }
 
 /** The device of that name, else the only one with that last component. */
