@@ -3,7 +3,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import {
-  type BlockptError,
   createBus,
   type Disc,
   Endpoint,
@@ -12,7 +11,7 @@ import {
   openBus,
   RootComplex,
 } from "blockpt";
-import { REGISTERS_BYTES, Register } from "blockpt/abi";
+import { Command, REGISTERS_BYTES, Register } from "blockpt/abi";
 import { describe, expect, test } from "vitest";
 import { HostileDriver } from "../hostile/hostile-driver.js";
 import { ForeignEndpoint } from "../peers/foreign-endpoint.js";
@@ -35,27 +34,105 @@ async function silentDisk(options: { numDescriptors?: number; requestTimeoutMs?:
 }
 
 describe.each(["wasm", "typescript"] as const)("with the %s engine", (engine) => {
-  test("an endpoint that starts anew does not make an outstanding write look done", async () => {
-    const { bus, endpoint } = await makeEndpoint({ engine });
-    await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 65536));
-    await endpoint.start();
-    const rc = await RootComplex.probe(bus);
-    const disk = await rc.attach("ram0", { numDescriptors: 16, requestTimeoutMs: 2000 });
-    for (let round = 0; round < 3; round++) await disk.read(new Uint8Array(512), 0);
-    await endpoint.stop();
-    const write = disk.write(new Uint8Array(512).fill(7), 4096);
-    await endpoint.start();
-    const refusal: BlockptError = await write.then(
-      () => expect.fail("a write that never happened was acknowledged"),
-      (error: BlockptError) => error,
-    );
-    expect(["ERR_BLOCKPT_PROTOCOL", "ERR_BLOCKPT_TIMEOUT"]).toContain(refusal.code);
-    await rc.detach("ram0");
-    const again = await rc.attach("ram0", { numDescriptors: 16 });
-    const back = new Uint8Array(512).fill(1);
-    await again.read(back, 4096);
-    expect(back.every((byte) => byte === 0)).toBe(true);
+  test.each([
+    [3, 1, "before"],
+    [3, 1, "after"],
+    [15, 1, "after"],
+    [3, 13, "after"],
+    [3, 13, "before"],
+  ] as const)(
+    "after %d reads, %d writes submitted %s an endpoint's restart are not acknowledged",
+    async (reads, writes, when) => {
+      const { bus, endpoint } = await makeEndpoint({ engine });
+      await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 65536));
+      await endpoint.start();
+      const rc = await RootComplex.probe(bus);
+      const disk = await rc.attach("ram0", { numDescriptors: 16 });
+      for (let round = 0; round < reads; round++) await disk.read(new Uint8Array(512), 0);
+      const submit = () =>
+        Array.from({ length: writes }, (_, index) =>
+          disk.write(new Uint8Array(512).fill(7), 4096 + index * 512).catch((error) => error),
+        );
+      await endpoint.stop();
+      const before = when === "before" ? submit() : [];
+      await endpoint.start();
+      const after = when === "after" ? submit() : [];
+      for (const refusal of await Promise.all([...before, ...after])) {
+        expect(refusal).toEqual(code("PROTOCOL"));
+      }
+      await rc.detach("ram0");
+      const again = await rc.attach("ram0", { numDescriptors: 16 });
+      const back = new Uint8Array(writes * 512).fill(1);
+      await again.read(back, 4096);
+      expect(back.every((byte) => byte === 0)).toBe(true);
+    },
+  );
+});
+
+test("a write whose buffer is taken away between its requests is not fulfilled", async () => {
+  const { bus, endpoint } = await makeEndpoint();
+  await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 32 * 1024 * 1024));
+  await endpoint.start();
+  const disk = await (await RootComplex.probe(bus)).attach("ram0", { numDescriptors: 16 });
+  const source = new Uint8Array(32 * 1024 * 1024);
+  const write = disk.write(source, 0);
+  structuredClone(source.buffer, { transfer: [source.buffer] });
+  await expect(write).rejects.toEqual(code("INVALID_ARGUMENT"));
+});
+
+test("a buffer is the device's until it answers, though the request was given up", async () => {
+  const { device, disk } = await silentDisk({ requestTimeoutMs: 40 });
+  const buffer = disk.allocate(4096);
+  const read = disk.read(buffer, 0);
+  expect(() => disk.free(buffer)).toThrow(code("BUSY"));
+  await expect(read).rejects.toEqual(code("TIMEOUT"));
+  expect(() => disk.free(buffer)).toThrow(code("BUSY"));
+  for (const request of [...device.held]) device.complete(request);
+  device.decide = () => undefined;
+  await disk.read(new Uint8Array(512), 0);
+  disk.free(buffer);
+});
+
+test("an attach that was answered too late is taken back by the next one", async () => {
+  const bus = await createBus();
+  const discs = [{ name: "/dev/a", data: new Uint8Array(512) }];
+  const device = new ForeignEndpoint(bus.buffer, bus.bar, bus.hostMemory, discs);
+  device.start();
+  afterThisTest(() => device.stop());
+  const rc = await RootComplex.probe(bus, { commandTimeoutMs: 100 });
+  // It hears START, and answers after the root complex gave it up.
+  const words = new Int32Array(bus.buffer, bus.bar.offset, 16);
+  const attach = rc.attach("a", { numDescriptors: 16 }).catch((error) => error);
+  await until("START", () => {
+    if (Atomics.load(words, Register.command / 4) !== Command.START) return false;
+    device.stop();
+    return Atomics.load(words, Register.command / 4) === Command.START;
   });
+  Atomics.store(words, Register.command / 4, 0);
+  expect(await attach).toEqual(code("COMMAND_TIMEOUT"));
+  device.start();
+  Atomics.store(words, Register.command / 4, Command.START);
+  await until("its answer", () => Atomics.load(words, Register.status / 4) !== 0);
+  const disk = await rc.attach("a", { numDescriptors: 16 });
+  await disk.read(new Uint8Array(512), 0);
+  await rc.close();
+});
+
+test("an endpoint that forgot a command in its restart is asked the next one", async () => {
+  const bus = await createBus();
+  const discs = [{ name: "/dev/a", data: new Uint8Array(512) }];
+  const device = new ForeignEndpoint(bus.buffer, bus.bar, bus.hostMemory, discs);
+  device.start();
+  afterThisTest(() => device.stop());
+  const rc = await RootComplex.probe(bus, { commandTimeoutMs: 50 });
+  device.stop();
+  const words = new Int32Array(bus.buffer, bus.bar.offset, 16);
+  const rescan = rc.rescan().catch((error) => error);
+  await until("the command", () => Atomics.exchange(words, Register.command / 4, 0) !== 0);
+  expect(await rescan).toEqual(code("COMMAND_TIMEOUT"));
+  device.start();
+  await expect(rc.rescan()).rejects.toEqual(code("COMMAND_TIMEOUT"));
+  expect(await rc.rescan()).toEqual(["/dev/a"]);
 });
 
 test("a buffer that is taken away during a read fails that read, and no other", async () => {
@@ -183,7 +260,8 @@ test("closing twice closes nothing of others", async () => {
 test("what is no disc, a disc of another bus, or one twice, is not exported", async () => {
   const { bus, endpoint } = await makeEndpoint();
   const elsewhere = MemoryDisc.create(await createBus(), 512);
-  for (const disc of ["disk.img", undefined, {}, elsewhere] as unknown as Disc[]) {
+  const ofTheUser = { sizeBytes: 512, readInto: () => 0, close: () => {}, handle: () => {} };
+  for (const disc of ["disk.img", undefined, {}, ofTheUser, elsewhere] as unknown as Disc[]) {
     await expect(endpoint.exportDisc("x", disc)).rejects.toEqual(code("INVALID_ARGUMENT"));
   }
   const disc = MemoryDisc.create(bus, 512);

@@ -367,6 +367,7 @@ describe.each(["wasm", "typescript"] as const)("the pieces of the %s engine", (k
       hostMemory: bus.hostMemory,
       iommuTable: 0,
     };
+    const queue = bus.engine.openDeviceQueue(geometry, limits);
     const before = Buffer.from(visible(bus));
     for (const call of [
       () => bus.engine.copy(end - 4, 0, 8),
@@ -382,6 +383,18 @@ describe.each(["wasm", "typescript"] as const)("the pieces of the %s engine", (k
       () => bus.engine.popRing(bus.hostMemory.offset + 1, 16, 0, 1),
       () => bus.engine.openDriverQueue({ ...geometry, deviceRing: geometry.driverRing + 2 }),
       () => bus.engine.openDeviceQueue({ ...geometry, descriptors: end }, limits),
+      () => bus.engine.openDeviceQueue(geometry, { ...limits, numSectors: Number.NaN }),
+      () => bus.engine.openDeviceQueue(geometry, { ...limits, maxLenBytes: -1 }),
+      () => bus.engine.openDeviceQueue(geometry, { ...limits, iommuTable: end }),
+      () =>
+        bus.engine.openDeviceQueue(geometry, {
+          ...limits,
+          hostMemory: { offset: end - 512, length: 1024 },
+        }),
+      () => queue.serve({ offset: end - 512, length: 1024 }, false, 1, 1),
+      () => queue.serve({ offset: at, length: 0 }, false, 1, 1),
+      () => queue.serve({ offset: at, length: 512 }, false, 1, -1),
+      () => queue.complete(257),
     ]) {
       expect(call).toThrow(expect.objectContaining({ code: "ERR_BLOCKPT_INVALID_ARGUMENT" }));
     }

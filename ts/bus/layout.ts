@@ -25,7 +25,7 @@ import type { BusRange } from "../engine/engine.js";
 import { PageAllocator } from "../engine/page-allocator.js";
 
 /** Bytes of PCI configuration space. */
-export const CONFIG_SPACE_BYTES = 4096;
+const CONFIG_SPACE_BYTES = 4096;
 /** Bytes of a page of host memory, the grain of allocation and of the IOMMU. */
 export const HOST_PAGE_BYTES = 4096;
 /** Bytes of a page of the workspace and of endpoint memory. */

@@ -17,6 +17,7 @@ import type { Bus } from "../bus/bus.js";
 import type { FunctionIdentity, MsixLocation } from "../bus/config-space.js";
 import { Msix } from "../bus/msix.js";
 import { checkDiscSize, type Disc } from "../discs/disc.js";
+import { FileDisc } from "../discs/file-disc.js";
 import { MemoryDisc } from "../discs/memory-disc.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError, callBack, checkInteger } from "../errors.js";
@@ -254,7 +255,11 @@ export class Endpoint {
 
   async #stop(commands: CommandHandler): Promise<void> {
     await commands.stop();
-    await Promise.all([...this.#exports.values()].map((exported) => exported.stop()));
+    const exported = [...this.#exports.values()];
+    const rings = exported.flatMap((each) => each.deviceRings);
+    await Promise.all(exported.map((each) => each.stop()));
+    // Who is still attached learns at his next look that nobody will answer: no idx is so large.
+    for (const ring of rings) Atomics.store(new Uint16Array(this.#bus.buffer, ring, 1), 0, 0xffff);
     this.#bus.barView().setUint32(Register.magic, 0, true);
     this.#bus.configSpace.linkDown();
     this.#commands = undefined;
@@ -270,10 +275,10 @@ export class Endpoint {
   }
 
   #checkDisc(name: string, disc: Disc): void {
-    if (typeof disc?.readInto !== "function" || typeof disc.close !== "function") {
+    if (!(disc instanceof FileDisc || disc instanceof MemoryDisc)) {
       throw new BlockptError(
         "ERR_BLOCKPT_INVALID_ARGUMENT",
-        `${name}: a disc is wanted, as await FileDisc.open("disk.img") gives one`,
+        `${name}: a FileDisc or a MemoryDisc is wanted, as await FileDisc.open("disk.img") gives one`,
       );
     }
     checkDiscSize(name, disc.sizeBytes);
@@ -284,7 +289,9 @@ export class Endpoint {
 
   #writeRegisters(): void {
     const bar = this.#bus.barView();
-    new Uint8Array(bar.buffer, bar.byteOffset, bar.byteLength).fill(0);
+    // Descriptor space stays as it is: zeroed rings would read as completions to a root complex
+    // that is still attached to what was there before.
+    new Uint8Array(bar.buffer, bar.byteOffset, REGISTERS_BYTES).fill(0);
     this.#bus.msix.reset();
     bar.setUint32(Register.queueBarOffset, REGISTERS_BYTES, true);
     bar.setUint32(Register.availableQsize, this.#descriptorSpace.length, true);

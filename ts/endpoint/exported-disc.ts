@@ -40,14 +40,27 @@ export class ExportedDisc {
     return this.#started;
   }
 
+  /** The device rings of the queues that are set, in the bus. */
+  get deviceRings(): number[] {
+    return this.queues.flatMap(({ place }) =>
+      place === undefined ? [] : place.geometry.deviceRing,
+    );
+  }
+
   /** START: serves every queue that was set. False if there is none, or it is started. */
   start(bus: Bus, msix: MsixLocation, report: ReportQueueStopped): boolean {
     if (this.#started || !this.queues.some((queue) => queue.place !== undefined)) return false;
     this.#started = true;
     for (const [index, queue] of this.queues.entries()) {
-      queue.start(bus, msix, this.disc, this.readOnly, this.#pio, (reason) =>
-        report({ discName: this.discName, queue: index, reason }),
-      );
+      const failed = (reason: string): void =>
+        report({ discName: this.discName, queue: index, reason });
+      try {
+        queue.start(bus, msix, this.disc, this.readOnly, this.#pio, failed);
+      } catch (error) {
+        failed(`its worker cannot be started: ${String(error)}`);
+        void this.stop();
+        return false;
+      }
     }
     return true;
   }

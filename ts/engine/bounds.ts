@@ -1,11 +1,15 @@
 // What an engine's caller may ask for, checked the same for every engine, so that a number out of
 // range is an error and not another number: WebAssembly would take it modulo 2^32.
 
-import { DESCRIPTOR_BYTES, MAX_DESCRIPTORS, MIN_DESCRIPTORS } from "../abi/layout.js";
+import { DESCRIPTOR_BYTES, MAX_DESCRIPTORS, MIN_DESCRIPTORS, SECTOR_BYTES } from "../abi/layout.js";
 import { ringBytes } from "../abi/queue-layout.js";
 import { BlockptError, checkInteger } from "../errors.js";
-import type { QueueGeometry } from "./engine.js";
+import type { BusRange, DeviceLimits, QueueGeometry } from "./engine.js";
 import { LIST_CAPACITY } from "./records.js";
+
+/** Bytes of a page of host memory, the grain of the IOMMU. */
+const IOMMU_PAGE_BYTES = 4096;
+const MAX_BATCH = 0x7fff_ffff;
 
 /** Throws unless a range is inside the bus. */
 export function checkRange(busBytes: number, offset: number, lenBytes: number): void {
@@ -15,7 +19,7 @@ export function checkRange(busBytes: number, offset: number, lenBytes: number): 
 
 /** Throws unless a table of descriptors is inside the bus and aligned, and its records fit the list. */
 export function checkTable(busBytes: number, table: number, count: number): void {
-  checkInteger("count", count, 0, LIST_CAPACITY);
+  checkList(count);
   checkRange(busBytes, table, count * DESCRIPTOR_BYTES);
   checkAligned("a table of descriptors", table, 8);
 }
@@ -28,7 +32,7 @@ export function checkRing(
   position: number,
   count: number,
 ): void {
-  checkInteger("count", count, 0, LIST_CAPACITY);
+  checkList(count);
   checkInteger("numDescriptors", numDescriptors, MIN_DESCRIPTORS, MAX_DESCRIPTORS);
   checkInteger("position", position, 0, numDescriptors - 1);
   checkRange(busBytes, ring, ringBytes(numDescriptors));
@@ -52,6 +56,36 @@ export function checkGeometry(busBytes: number, geometry: QueueGeometry): void {
       throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", "the parts of a queue overlap");
     }
   }
+}
+
+/** Throws unless what a device queue checks against makes sense. */
+export function checkLimits(busBytes: number, limits: DeviceLimits): void {
+  const { numSectors, maxLenBytes, hostMemory, iommuTable } = limits;
+  checkInteger("numSectors", numSectors, 0, Number.MAX_SAFE_INTEGER);
+  checkInteger("maxLenBytes", maxLenBytes, 0, 0xffff_ffff);
+  checkRange(busBytes, hostMemory.offset, hostMemory.length);
+  if (iommuTable === 0) return;
+  checkAligned("the IOMMU's table", iommuTable, 4);
+  checkRange(busBytes, iommuTable, Math.ceil(hostMemory.length / IOMMU_PAGE_BYTES) * 4);
+}
+
+/** Throws unless a disc is inside the bus and has all its sectors, and a batch has a size. */
+export function checkServe(
+  busBytes: number,
+  disc: BusRange,
+  numSectors: number,
+  polls: number,
+  most: number,
+): void {
+  checkRange(busBytes, disc.offset, disc.length);
+  checkInteger("bytes of the disc", disc.length, numSectors * SECTOR_BYTES, busBytes);
+  checkInteger("polls", polls, 0, MAX_BATCH);
+  checkInteger("most", most, 0, MAX_BATCH);
+}
+
+/** Throws unless so many records fit a list. */
+export function checkList(count: number): void {
+  checkInteger("count", count, 0, LIST_CAPACITY);
 }
 
 function checkAligned(what: string, offset: number, alignment: number): void {

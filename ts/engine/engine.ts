@@ -111,7 +111,7 @@ export interface Engine {
   readonly kind: EngineKind;
   /** Copies within the bus, bulk; the ranges may overlap. Throws outside the bus. */
   copy(target: number, source: number, lenBytes: number): void;
-  /** Copies within the bus, 32-bit word by word (PIO). Throws outside the bus. */
+  /** Copies within the bus, 32-bit word by word (PIO); the ranges do not overlap. Throws outside the bus. */
   copyWords(target: number, source: number, lenBytes: number): void;
   /** Sets every byte of a range. Throws outside the bus. */
   fill(offset: number, value: number, lenBytes: number): void;

@@ -38,9 +38,11 @@ export class CommandChannel {
 
   /** Has the endpoint serve a command, and takes its answer with `read`. */
   async run<T>(command: number, args: CommandArguments, read: (bar: DataView) => T): Promise<T> {
-    // A late answer to a command that was given up must not pass for the answer to this one.
-    if (this.#owed !== 0) await this.#status(this.#owed);
+    // A late answer to a command that was given up must not pass for the answer to this one. It is
+    // waited for once: an endpoint that was started anew has forgotten it.
+    const owed = this.#owed;
     this.#owed = 0;
+    if (owed !== 0) await this.#status(owed);
     this.#writeArguments(args);
     Atomics.store(this.#words, STATUS, 0);
     Atomics.store(this.#words, COMMAND, command);

@@ -88,7 +88,7 @@ export class CompletionLadder {
       return;
     }
     this.#active = true;
-    this.#looks = 0;
+    // Looks are counted on: only a turn of the event loop sets them back.
     RESOLVED.then(this.#microtask);
   }
 

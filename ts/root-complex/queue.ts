@@ -77,7 +77,7 @@ export class RemoteQueue implements CompletionSource {
     this.#address = new Uint32Array(depth);
     this.#lenBytes = new Uint32Array(depth);
     this.#sweepOf = new Uint32Array(depth);
-    this.#sweeper = setInterval(this.#sweepNow, timeoutMs / SWEEPS);
+    this.#sweeper = setInterval(this.#sweepNow, Math.ceil(timeoutMs / SWEEPS));
     this.#sweeper.unref();
     this.#ladder = new CompletionLadder(this, bus, vector, interruptAddress, this.#sweeper);
   }
@@ -136,6 +136,15 @@ export class RemoteQueue implements CompletionSource {
     return this.#failure;
   }
 
+  /** Whether the device may still read or write some byte of a range, be its request given up or not. */
+  isUsing(address: number, lenBytes: number): boolean {
+    return this.#state.some((state, slot) => {
+      const start = this.#address[slot] as number;
+      const end = start + (this.#lenBytes[slot] as number);
+      return state !== SlotState.free && start < address + lenBytes && address < end;
+    });
+  }
+
   publish(): void {
     if (this.#failure === undefined) this.#driver.publish();
   }
@@ -147,7 +156,7 @@ export class RemoteQueue implements CompletionSource {
       this.#fail(
         new BlockptError(
           "ERR_BLOCKPT_PROTOCOL",
-          `the endpoint broke the protocol on the device ring (fault ${-count}): the queue is dead`,
+          `the endpoint was stopped, or broke the protocol on the device ring (fault ${-count})`,
         ),
       );
       return 0;
@@ -209,11 +218,11 @@ export class RemoteQueue implements CompletionSource {
 
   /** The device is done with the slot's descriptor and buffer. Whatever `bufferDone` throws, the slot is free. */
   #release(slot: number, ok: boolean): void {
-    this.#bus.iommu?.unmap(this.#address[slot] as number, this.#lenBytes[slot] as number);
     const bufferDone = this.#bufferDone[slot];
     this.#bufferDone[slot] = undefined;
     this.#state[slot] = SlotState.free;
     this.#freeSlots[this.#freeCount++] = slot;
+    this.#bus.iommu?.unmap(this.#address[slot] as number, this.#lenBytes[slot] as number);
     bufferDone?.(ok);
   }
 

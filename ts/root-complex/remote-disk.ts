@@ -107,15 +107,24 @@ export class RemoteDisk {
   /**
    * Gives back a buffer of `allocate`.
    *
-   * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` for any other
+   * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` for any other; `ERR_BLOCKPT_BUSY` while
+   * it is being read or written, also by a request that was given up: the device may still do it
    */
   free(buffer: Uint8Array): void {
-    if (buffer.buffer !== this.#bus.buffer || !this.#allocated.delete(buffer.byteOffset)) {
+    const ours = buffer.buffer === this.#bus.buffer && this.#allocated.has(buffer.byteOffset);
+    if (!ours) {
       throw new BlockptError(
         "ERR_BLOCKPT_INVALID_ARGUMENT",
         `the buffer is none that ${this.localName} allocated`,
       );
     }
+    if (this.#queue.isUsing(buffer.byteOffset, buffer.length)) {
+      throw new BlockptError(
+        "ERR_BLOCKPT_BUSY",
+        `the buffer belongs to a request that ${this.localName} has not answered`,
+      );
+    }
+    this.#allocated.delete(buffer.byteOffset);
     this.#bus.hostPages.release(buffer.byteOffset);
   }
 
@@ -163,10 +172,15 @@ export class RemoteDisk {
   /** As many requests as it takes, as many at once as fit. */
   async #split(opf: number, offset: number, buffer: Uint8Array): Promise<void> {
     const requests: Promise<undefined>[] = [];
+    const { length } = buffer;
     let failure: unknown;
     try {
       let done = 0;
-      while (done < buffer.length) {
+      while (done < length) {
+        if (buffer.length !== length) {
+          const text = "the buffer was detached or resized while it was read or written";
+          throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", text);
+        }
         const piece = buffer.subarray(done, done + MAX_LEN_BYTES);
         const started = this.#startPiece(opf, offset + done, piece);
         if (started === undefined) {

@@ -86,6 +86,8 @@ export class RootComplex {
   readonly #log: (line: string) => void;
   readonly #places: QueuePlaces;
   readonly #attached = new Map<string, Attachment>();
+  /** Places of attaches that the endpoint did not answer. */
+  readonly #unanswered = new Map<string, QueuePlace>();
   readonly #interruptPage: number;
   #devices: readonly string[] = [];
   #last: Promise<unknown> = Promise.resolve();
@@ -144,6 +146,7 @@ export class RootComplex {
     return this.#inOrder(async () => {
       if (this.#closed) return;
       for (const device of [...this.#attached.keys()]) await this.#detach(device);
+      for (const device of [...this.#unanswered.keys()]) await this.#stop(device);
       this.#closed = true;
       this.#releaseInterruptPage();
     });
@@ -216,6 +219,7 @@ export class RootComplex {
       throw new BlockptError("ERR_BLOCKPT_ALREADY_ATTACHED", `${device} is attached already`);
     }
     const devIdx = devices.indexOf(device);
+    await this.#settle(device, devIdx);
     const disc = await this.#examine(device, devIdx);
     const place = this.#places.claim(numDescriptors, layout);
     let queue: RemoteQueue | undefined;
@@ -224,8 +228,9 @@ export class RootComplex {
       await this.#start(device, devIdx, place, numDescriptors, layout);
     } catch (error) {
       queue?.close();
-      // An endpoint that did not answer may hold the place for good: then it is not used again.
-      if (!isTimeout(error)) this.#places.release(place);
+      // An endpoint that did not answer may hold the place: it is not used before a STOP was answered.
+      if (isTimeout(error)) this.#unanswered.set(device, place);
+      else this.#places.release(place);
       throw error;
     }
     this.#say(`${device} capacity 0x${disc.sectors.toString(16)}`);
@@ -325,6 +330,15 @@ export class RootComplex {
     }
     const devIdx = devices.indexOf(device);
     if (devIdx >= 0) await this.#tryStop(devIdx);
+  }
+
+  /** Takes an attach back that the endpoint may have served after it was given up. */
+  async #settle(device: string, devIdx: number): Promise<void> {
+    const place = this.#unanswered.get(device);
+    if (place === undefined) return;
+    await this.#tryStop(devIdx);
+    this.#unanswered.delete(device);
+    this.#places.release(place);
   }
 
   /** STOP; an error says that the disc was not started, and that is as good. */

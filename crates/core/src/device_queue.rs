@@ -377,7 +377,7 @@ mod tests {
     #[test]
     fn more_completions_than_requests_are_a_fault() {
         let mut bench = Bench::new(NUM_DESC);
-        let (memory, geometry, mut driver, mut device) = bench.open();
+        let (memory, _, mut driver, mut device) = bench.open();
         for tag in 0..3 {
             driver.put(&[read(0, tag)]);
             driver.publish();
@@ -390,13 +390,12 @@ mod tests {
         driver.publish();
         let mut completions = [CompletionRecord { tag: 0, status: 0 }; 4];
         assert_eq!(driver.reap(&mut completions), Err(Fault::RingIndex));
-        assert_eq!(geometry.num_desc(), NUM_DESC);
     }
 
     #[test]
     fn two_threads_exchange_every_request_once() {
         let mut bench = Bench::new(64);
-        let (memory, geometry, mut driver, mut device) = bench.open();
+        let (memory, _, mut driver, mut device) = bench.open();
         for sector in 0..DISC.len / 512 {
             memory.write_u32(DISC.offset + sector * 512, sector as u32 + 1);
         }
@@ -436,6 +435,5 @@ mod tests {
                 std::thread::yield_now();
             }
         });
-        assert_eq!(geometry.num_desc(), 64);
     }
 }

@@ -9,6 +9,7 @@ import {
   SECTOR_BYTES,
 } from "../../abi/layout.js";
 import { assert } from "../../errors.js";
+import { checkList, checkServe } from "../bounds.js";
 import type { BusRange, DeviceLimits, DeviceQueue, QueueGeometry } from "../engine.js";
 import {
   COMPLETION_WORDS,
@@ -93,6 +94,7 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
   }
 
   serve(disc: BusRange, pio: boolean, polls: number, most: number): number {
+    checkServe(this.#views.u8.length, disc, this.#limits.numSectors, polls, most);
     if (this.#fault !== 0) return this.#fault;
     const head = this.#look(polls);
     const views = this.#views;
@@ -117,6 +119,7 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
   }
 
   complete(count: number): void {
+    checkList(count);
     for (let index = 0; index < count; index++) {
       const record = index * COMPLETION_WORDS;
       const descriptor = this.completions[record + CompletionWord.tag] as number;

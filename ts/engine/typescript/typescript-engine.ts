@@ -2,7 +2,7 @@
 // fast: whole-buffer views, positions in fields, u64 as two words, no BigInt.
 
 import { DESCRIPTOR_BYTES, DescriptorField } from "../../abi/layout.js";
-import { checkGeometry, checkRange, checkRing, checkTable } from "../bounds.js";
+import { checkGeometry, checkLimits, checkRange, checkRing, checkTable } from "../bounds.js";
 import type { DeviceLimits, Engine, QueueGeometry } from "../engine.js";
 import { LIST_CAPACITY, QueueFault, REQUEST_WORDS, RequestWord } from "../records.js";
 import { TypeScriptDeviceQueue } from "./typescript-device-queue.js";
@@ -46,6 +46,7 @@ export class TypeScriptEngine implements Engine {
 
   openDeviceQueue(geometry: QueueGeometry, limits: DeviceLimits): TypeScriptDeviceQueue {
     checkGeometry(this.#busBytes, geometry);
+    checkLimits(this.#busBytes, limits);
     return new TypeScriptDeviceQueue(this.#views, geometry, limits);
   }
 

@@ -2,6 +2,7 @@
 // disc in the bus, serves all that is new.
 
 import { assert } from "../../errors.js";
+import { checkList, checkServe } from "../bounds.js";
 import type { BusRange, DeviceLimits, DeviceQueue, QueueGeometry } from "../engine.js";
 import { LIST_CAPACITY } from "../records.js";
 import type { WasmExports } from "./exports.js";
@@ -13,10 +14,14 @@ export class WasmDeviceQueue implements DeviceQueue {
   readonly completions: Uint32Array;
   readonly #exports: WasmExports;
   readonly #context: QueueContext;
+  readonly #busBytes: number;
+  readonly #numSectors: number;
 
   constructor(engine: WasmEngine, geometry: QueueGeometry, limits: DeviceLimits) {
     const { descriptors, driverRing, deviceRing, numDescriptors } = geometry;
     this.#exports = engine.exports;
+    this.#busBytes = engine.buffer.byteLength;
+    this.#numSectors = limits.numSectors;
     this.#context = new QueueContext(engine, this.#exports.device_queue_bytes(numDescriptors));
     this.requests = this.#context.requests;
     this.completions = this.#context.completions;
@@ -47,12 +52,14 @@ export class WasmDeviceQueue implements DeviceQueue {
   }
 
   serve(disc: BusRange, pio: boolean, polls: number, most: number): number {
+    checkServe(this.#busBytes, disc, this.#numSectors, polls, most);
     const { offset, length } = disc;
     const context = this.#context.offset;
     return this.#exports.device_queue_serve(context, offset, length, pio ? 1 : 0, polls, most);
   }
 
   complete(count: number): void {
+    checkList(count);
     const { offset, completionList } = this.#context;
     this.#exports.device_queue_complete(offset, completionList, count);
   }

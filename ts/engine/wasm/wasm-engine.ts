@@ -9,7 +9,7 @@
 //   64 KiB └───────────────┘  memory share its stack, unless each is given its own
 
 import { BlockptError } from "../../errors.js";
-import { checkGeometry, checkRange, checkRing, checkTable } from "../bounds.js";
+import { checkGeometry, checkLimits, checkRange, checkRing, checkTable } from "../bounds.js";
 import type { BusRange, DeviceLimits, Engine, QueueGeometry } from "../engine.js";
 import { PageAllocator } from "../page-allocator.js";
 import { LIST_CAPACITY, REQUEST_WORDS } from "../records.js";
@@ -18,7 +18,7 @@ import { WasmDeviceQueue } from "./wasm-device-queue.js";
 import { WasmDriverQueue } from "./wasm-driver-queue.js";
 
 /** Bytes of a page of the workspace. */
-export const WORKSPACE_PAGE_BYTES = 65536;
+const WORKSPACE_PAGE_BYTES = 65536;
 
 export class WasmEngine implements Engine {
   readonly kind = "wasm";
@@ -93,6 +93,7 @@ export class WasmEngine implements Engine {
 
   openDeviceQueue(geometry: QueueGeometry, limits: DeviceLimits): WasmDeviceQueue {
     checkGeometry(this.#busBytes, geometry);
+    checkLimits(this.#busBytes, limits);
     return new WasmDeviceQueue(this, geometry, limits);
   }
 
