@@ -99,7 +99,7 @@ test("an attach that was answered too late is taken back by the next one", async
   const device = new ForeignEndpoint(bus.buffer, bus.bar, bus.hostMemory, discs);
   device.start();
   afterThisTest(() => device.stop());
-  const rc = await RootComplex.probe(bus, { commandTimeoutMs: 100 });
+  const rc = await RootComplex.probe(bus, { commandTimeoutMs: 500 });
   // It hears START, and answers after the root complex gave it up.
   const words = new Int32Array(bus.buffer, bus.bar.offset, 16);
   const attach = rc.attach("a", { numDescriptors: 16 }).catch((error) => error);
@@ -124,7 +124,7 @@ test("an endpoint that forgot a command in its restart is asked the next one", a
   const device = new ForeignEndpoint(bus.buffer, bus.bar, bus.hostMemory, discs);
   device.start();
   afterThisTest(() => device.stop());
-  const rc = await RootComplex.probe(bus, { commandTimeoutMs: 50 });
+  const rc = await RootComplex.probe(bus, { commandTimeoutMs: 400 });
   device.stop();
   const words = new Int32Array(bus.buffer, bus.bar.offset, 16);
   const rescan = rc.rescan().catch((error) => error);
@@ -344,7 +344,7 @@ test("a late answer to a command that was given up does not pass for the next on
   ]);
   device.start();
   afterThisTest(() => device.stop());
-  const rc = await RootComplex.probe(bus, { commandTimeoutMs: 100 });
+  const rc = await RootComplex.probe(bus, { commandTimeoutMs: 500 });
   device.stop();
   // The command is taken, and answered long after it was given up.
   const words = new Int32Array(bus.buffer, bus.bar.offset, 16);
