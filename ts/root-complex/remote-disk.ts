@@ -253,7 +253,8 @@ export class RemoteDisk {
   }
 
   #complaint(opf: number, offset: number, buffer: Uint8Array): BlockptError | undefined {
-    if (!(buffer instanceof Uint8Array)) {
+    // Not by its class: an array of another realm is as good.
+    if (!ArrayBuffer.isView(buffer) || buffer.BYTES_PER_ELEMENT !== 1) {
       return new BlockptError(
         "ERR_BLOCKPT_INVALID_ARGUMENT",
         "a Uint8Array is wanted; one over other memory is new Uint8Array(buffer, byteOffset, byteLength)",
