@@ -3,6 +3,7 @@
 import { DEFAULT_BAR_BYTES } from "../abi/layout.js";
 import type { BusRange, Engine } from "../engine/engine.js";
 import { PageAllocator } from "../engine/page-allocator.js";
+import { HOST_PAGE_BYTES } from "../engine/records.js";
 import {
   bufferOf,
   createMemory,
@@ -13,7 +14,7 @@ import {
 import { BlockptError, checkInteger } from "../errors.js";
 import { ConfigSpace } from "./config-space.js";
 import { Iommu } from "./iommu.js";
-import { type BusLayout, HOST_PAGE_BYTES, LARGE_PAGE_BYTES, layoutBus } from "./layout.js";
+import { type BusLayout, LARGE_PAGE_BYTES, layoutBus } from "./layout.js";
 import { Msix } from "./msix.js";
 
 const DEFAULT_HOST_MEMORY_BYTES = 64 * 1024 * 1024;

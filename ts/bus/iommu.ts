@@ -3,8 +3,8 @@
 // up before it publishes a descriptor and down after it took the completion.
 
 import type { BusRange } from "../engine/engine.js";
+import { HOST_PAGE_BYTES } from "../engine/records.js";
 import { BlockptError, checkInteger } from "../errors.js";
-import { HOST_PAGE_BYTES } from "./layout.js";
 
 /** The IOMMU of a bus that has one, `bus.iommu`. Addresses and lengths are bytes; pages have 4096. */
 export class Iommu {

@@ -23,11 +23,10 @@
 import { roundUp } from "../abi/queue-layout.js";
 import type { BusRange } from "../engine/engine.js";
 import { PageAllocator } from "../engine/page-allocator.js";
+import { HOST_PAGE_BYTES } from "../engine/records.js";
 
 /** Bytes of PCI configuration space. */
 const CONFIG_SPACE_BYTES = 4096;
-/** Bytes of a page of host memory, the grain of allocation and of the IOMMU. */
-export const HOST_PAGE_BYTES = 4096;
 /** Bytes of a page of the workspace and of endpoint memory. */
 export const LARGE_PAGE_BYTES = 65536;
 

@@ -5,10 +5,8 @@ import { DESCRIPTOR_BYTES, MAX_DESCRIPTORS, MIN_DESCRIPTORS, SECTOR_BYTES } from
 import { ringBytes } from "../abi/queue-layout.js";
 import { BlockptError, checkInteger } from "../errors.js";
 import type { BusRange, DeviceLimits, QueueGeometry } from "./engine.js";
-import { LIST_CAPACITY } from "./records.js";
+import { HOST_PAGE_BYTES, LIST_CAPACITY } from "./records.js";
 
-/** Bytes of a page of host memory, the grain of the IOMMU. */
-const IOMMU_PAGE_BYTES = 4096;
 const MAX_BATCH = 0x7fff_ffff;
 
 /** Throws unless a range is inside the bus. */
@@ -66,7 +64,7 @@ export function checkLimits(busBytes: number, limits: DeviceLimits): void {
   checkRange(busBytes, hostMemory.offset, hostMemory.length);
   if (iommuTable === 0) return;
   checkAligned("the IOMMU's table", iommuTable, 4);
-  checkRange(busBytes, iommuTable, Math.ceil(hostMemory.length / IOMMU_PAGE_BYTES) * 4);
+  checkRange(busBytes, iommuTable, Math.ceil(hostMemory.length / HOST_PAGE_BYTES) * 4);
 }
 
 /** Throws unless a disc is inside the bus and has all its sectors, and a batch has a size. */

@@ -15,6 +15,9 @@ export const LIST_CAPACITY = 256;
  */
 export const LIST_PUBLISH_EVERY = 4;
 
+/** Bytes of a page of host memory, the grain of the IOMMU. */
+export const HOST_PAGE_BYTES = 4096;
+
 /** Fields of a request record, in 32-bit words. */
 export const RequestWord = {
   /** First sector, low half. */

@@ -3,7 +3,7 @@
 
 import { MAX_LEN_BYTES, Operation, SECTOR_BYTES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
-import { HOST_PAGE_BYTES } from "../bus/layout.js";
+import { HOST_PAGE_BYTES } from "../engine/records.js";
 import { BlockptError, checkInteger } from "../errors.js";
 import type { BufferDone, RemoteQueue } from "./queue.js";
 

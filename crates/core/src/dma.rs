@@ -3,7 +3,7 @@
 use crate::memory::{Memory, Range};
 
 /// Bytes of a page of host memory, the grain of the IOMMU.
-pub const PAGE_BYTES: usize = 4096;
+const PAGE_BYTES: usize = crate::records::memory::HOST_PAGE_BYTES as usize;
 
 /// The host memory that an endpoint reaches: all of it, or with an IOMMU the
 /// pages that the RC has mapped.

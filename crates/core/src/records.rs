@@ -54,6 +54,14 @@ wire_constants! {
 }
 
 wire_constants! {
+    /// Numbers that both sides of an engine know.
+    memory: u32 {
+        /// Bytes of a page of host memory, the grain of the IOMMU.
+        HOST_PAGE_BYTES = 4096,
+    }
+}
+
+wire_constants! {
     /// Lengths of the lists, in records.
     list: u32 {
         /// Records in one list. A longer batch takes several calls.

@@ -115,7 +115,8 @@ fn lists() -> String {
     let lists = records::list::ALL
         .iter()
         .map(|list| single(&format!("LIST_{}", list.name), number(list), list.doc));
-    module(sizes.chain(lists), RECORDS)
+    let memory = records::memory::ALL.iter().map(|size| single(size.name, number(size), size.doc));
+    module(sizes.chain(lists).chain(memory), RECORDS)
 }
 
 fn module(singles: impl Iterator<Item = String>, tables: &[(&str, &str, Table)]) -> String {

@@ -14,6 +14,7 @@ import type { BusRange, DeviceLimits, DeviceQueue, QueueGeometry } from "../engi
 import {
   COMPLETION_WORDS,
   CompletionWord,
+  HOST_PAGE_BYTES,
   LIST_CAPACITY,
   LIST_PUBLISH_EVERY,
   QueueFault,
@@ -25,8 +26,7 @@ import type { Views } from "./views.js";
 const DESCRIPTOR_WORDS = DESCRIPTOR_BYTES / 4;
 const FLAGS_SHIFT = (DescriptorField.flags % 4) * 8;
 
-/** Bytes of a page of host memory, the grain of the IOMMU, as a shift. */
-const PAGE_SHIFT = 12;
+const PAGE_SHIFT = Math.log2(HOST_PAGE_BYTES);
 
 export class TypeScriptDeviceQueue implements DeviceQueue {
   readonly requests = new Uint32Array(LIST_CAPACITY * REQUEST_WORDS);
