@@ -1,6 +1,20 @@
 import { defineConfig } from "vitest/config";
+import type { Reporter, TestModule } from "vitest/node";
 
 const dist = (file: string): string => new URL(`./dist/${file}`, import.meta.url).pathname;
+
+/** Says which tests were skipped, and why. */
+const skippedTests: Reporter = {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    for (const test of modules.flatMap((module) => [...module.children.allTests("skipped")])) {
+      const { note = "no reason given" } = test.result() as { note?: string };
+      console.log(`skipped: ${test.fullName}: ${note}`);
+    }
+  },
+};
+
+/** Where continuous integration wants the results, for the line that it ends with. */
+const { BLOCKPT_TEST_RESULTS: outputFile } = process.env;
 
 export default defineConfig({
   resolve: {
@@ -13,6 +27,11 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     server: { deps: { external: [/\/dist\//] } },
+    reporters: [
+      "default",
+      skippedTests,
+      ...(outputFile ? [["json", { outputFile }] as ["json", { outputFile: string }]] : []),
+    ],
     testTimeout: 30_000,
     // Endpoint, root complex and tests are threads of their own already.
     maxWorkers: 2,

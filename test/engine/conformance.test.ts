@@ -1,7 +1,14 @@
 // One suite over both engines: the same calls leave the same bytes in the bus and give
 // the same results, step by step, whatever a hostile side writes in between.
 
-import { type Bus, createBus, type DeviceQueue, type DriverQueue, type EngineKind } from "blockpt";
+import {
+  type Bus,
+  createBus,
+  type DeviceQueue,
+  type DriverQueue,
+  type EngineKind,
+  type QueueGeometry,
+} from "blockpt";
 import { decodeDescriptor, queueLayout, REGISTERS_BYTES, SECTOR_BYTES } from "blockpt/abi";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -47,14 +54,17 @@ async function makeRig(engine: EngineKind, iommu = false): Promise<Rig> {
   return { bus, ...openQueues(bus) };
 }
 
-function openQueues(bus: Bus): { driver: DriverQueue; device: DeviceQueue } {
-  const start = bus.bar.offset + REGISTERS_BYTES;
-  const geometry = {
+function geometryAt(start: number): QueueGeometry {
+  return {
     descriptors: start,
     driverRing: start + LAYOUT.driverOffset,
     deviceRing: start + LAYOUT.deviceOffset,
     numDescriptors: NUM_DESCRIPTORS,
   };
+}
+
+function openQueues(bus: Bus): { driver: DriverQueue; device: DeviceQueue } {
+  const geometry = geometryAt(bus.bar.offset + REGISTERS_BYTES);
   const limits = {
     numSectors: DISC_SECTORS,
     maxLenBytes: 8192,
@@ -354,12 +364,7 @@ describe.each(["wasm", "typescript"] as const)("the pieces of the %s engine", (k
   test("throw on a range outside the bus, and touch nothing", () => {
     const end = bus.buffer.byteLength;
     const at = bus.hostMemory.offset;
-    const geometry = {
-      descriptors: at,
-      driverRing: at + LAYOUT.driverOffset,
-      deviceRing: at + LAYOUT.deviceOffset,
-      numDescriptors: NUM_DESCRIPTORS,
-    };
+    const geometry = geometryAt(at);
     const limits = {
       numSectors: 1,
       maxLenBytes: 512,

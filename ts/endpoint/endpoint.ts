@@ -16,7 +16,7 @@ import { queueLayout } from "../abi/queue-layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { FunctionIdentity, MsixLocation } from "../bus/config-space.js";
 import { Msix } from "../bus/msix.js";
-import { checkDiscSize, type Disc } from "../discs/disc.js";
+import type { Disc } from "../discs/disc.js";
 import { FileDisc } from "../discs/file-disc.js";
 import { MemoryDisc } from "../discs/memory-disc.js";
 import type { BusRange } from "../engine/engine.js";
@@ -176,7 +176,7 @@ export class Endpoint {
    * @throws {@link BlockptError} `ERR_BLOCKPT_NAME` if the disc's name cannot stand in the
    * register; `ERR_BLOCKPT_EXISTS` if either name, or the disc itself, is exported already;
    * `ERR_BLOCKPT_TOO_MANY_DISCS` for the 17th; `ERR_BLOCKPT_INVALID_ARGUMENT` for what is no disc, or
-   * a memory disc of another bus; `ERR_BLOCKPT_DISC_SIZE`
+   * a memory disc of another bus
    */
   async exportDisc(name: string, disc: Disc, options: ExportOptions = {}): Promise<void> {
     const { discName = `/dev/${name}`, queues = 1, readOnly = false, dma = true } = options;
@@ -249,7 +249,9 @@ export class Endpoint {
     if (this.#commands === undefined) {
       throw new BlockptError("ERR_BLOCKPT_STATE", "the link is not up");
     }
-    this.#stopping ??= this.#stop(this.#commands);
+    this.#stopping ??= this.#stop(this.#commands).finally(() => {
+      this.#stopping = undefined;
+    });
     await this.#stopping;
   }
 
@@ -263,7 +265,6 @@ export class Endpoint {
     this.#bus.barView().setUint32(Register.magic, 0, true);
     this.#bus.configSpace.linkDown();
     this.#commands = undefined;
-    this.#stopping = undefined;
   }
 
   /** Stops, if it is started, and closes every exported disc. */
@@ -281,7 +282,6 @@ export class Endpoint {
         `${name}: a FileDisc or a MemoryDisc is wanted, as await FileDisc.open("disk.img") gives one`,
       );
     }
-    checkDiscSize(name, disc.sizeBytes);
     if (disc instanceof MemoryDisc && !disc.isOn(this.#bus)) {
       throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", `${name}: the disc is on another bus`);
     }

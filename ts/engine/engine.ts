@@ -89,7 +89,8 @@ export interface DeviceQueue {
   complete(count: number): void;
   /**
    * Serves new descriptors from a disc that lies in the bus, at most `most`; says how
-   * many, or a `QueueFault` as a negative number, for good.
+   * many, or a `QueueFault` as a negative number, for good. Throws if the disc is not inside the
+   * bus, or shorter than `numSectors`.
    *
    * @param pio - copy word by word rather than in bulk
    */

@@ -291,17 +291,19 @@ export class RootComplex {
       `${name}: Setting queue addr. #Descriptors ${numDescriptors} (${layout.bytes} Bytes)`,
     );
     const { queueOffset, vector } = place;
-    let command = Command.SET_QUEUE as number;
+    let command: number = Command.SET_QUEUE;
+    let irq = 0;
     if (vector !== undefined) {
       // Stays masked until a ladder comes to the end of its looks.
       this.#bus.msix.mask(vector);
-      this.#bus.msix.program(vector, this.#interruptPage + vector * INTERRUPT_STRIDE, vector + 1);
+      irq = vector + 1;
+      this.#bus.msix.program(vector, this.#interruptPage + vector * INTERRUPT_STRIDE, irq);
       command |= Command.SET_IRQ;
     }
     const args = {
       devIdx,
       qidx: 0,
-      irq: (vector ?? -1) + 1,
+      irq,
       queueOffset,
       drvOffset: layout.driverOffset,
       devOffset: layout.deviceOffset,
