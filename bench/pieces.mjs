@@ -239,6 +239,7 @@ function openPlace(bus) {
     numSectors: DISC_BYTES / 512,
     maxLenBytes: MIB,
     readOnly: false,
+    features: 0,
     hostMemory,
     iommuTable: 0,
   });
@@ -320,7 +321,7 @@ function queuePiece({ driver, device, disc, target }, bytes, count, pio) {
     run() {
       for (let copy = 0; copy < count; copy++) {
         const sector = sectors[next++ & 16383];
-        driver.put(sector, target + (copy & mask) * bytes, bytes, Operation.READ, copy);
+        driver.put(sector, target + (copy & mask) * bytes, bytes, Operation.READ, 0, copy);
       }
       driver.publish();
       const served = device.serve(disc, pio, 1, count);

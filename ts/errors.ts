@@ -28,6 +28,8 @@
  * | `ERR_BLOCKPT_PROTOCOL` | the other side broke the protocol |
  * | `ERR_BLOCKPT_IO` | the device answered a request with an error; `blkStatus` is its status |
  * | `ERR_BLOCKPT_TIMEOUT` | the device did not answer a request in time |
+ * | `ERR_BLOCKPT_OFFLINE` | the endpoint is gone, or has left the queue; the disk re-attaches when it is back |
+ * | `ERR_BLOCKPT_NOT_SUPPORTED` | the device does not offer that operation |
  */
 export type BlockptErrorCode = `ERR_BLOCKPT_${
   | "INVALID_ARGUMENT"
@@ -52,7 +54,9 @@ export type BlockptErrorCode = `ERR_BLOCKPT_${
   | "COMMAND_TIMEOUT"
   | "PROTOCOL"
   | "IO"
-  | "TIMEOUT"}`;
+  | "TIMEOUT"
+  | "OFFLINE"
+  | "NOT_SUPPORTED"}`;
 
 /** Every error that this library throws on purpose. */
 export class BlockptError extends Error {

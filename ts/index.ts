@@ -1,5 +1,17 @@
 // The public names: a contents page, and nothing else.
 
+export { Bio } from "./block/bio.js";
+export { BlockIo, type WriteOptions } from "./block/block-io.js";
+export {
+  type DiskLimits,
+  GenDisk,
+  type GenDiskOptions,
+  type GenDiskState,
+} from "./block/gendisk.js";
+export type { Operations } from "./block/operations.js";
+export { RamDriver } from "./block/ram-driver.js";
+export type { Request, Segment } from "./block/request.js";
+export { TagSet } from "./block/tag-set.js";
 export { Bus, type BusHandle, type BusOptions, createBus, openBus } from "./bus/bus.js";
 export type {
   ConfigHeader,
@@ -39,5 +51,6 @@ export {
 } from "./engine/records.js";
 export type { EngineChoice } from "./engine/select.js";
 export { BlockptError, type BlockptErrorCode } from "./errors.js";
+export { type DiskQueue, openQueue, type QueueHandle } from "./root-complex/disk-queue.js";
 export type { RemoteDisk } from "./root-complex/remote-disk.js";
 export { type AttachOptions, type ProbeOptions, RootComplex } from "./root-complex/root-complex.js";

@@ -2,14 +2,26 @@
 // the same results, step by step, whatever a hostile side writes in between.
 
 import {
+  BlockptError,
   type Bus,
   createBus,
   type DeviceQueue,
   type DriverQueue,
   type EngineKind,
+  QueueFault,
   type QueueGeometry,
 } from "blockpt";
-import { decodeDescriptor, queueLayout, REGISTERS_BYTES, SECTOR_BYTES } from "blockpt/abi";
+import {
+  BlkStatus,
+  DescriptorFlag,
+  decodeDescriptor,
+  Feature,
+  Operation,
+  queueLayout,
+  REGISTERS_BYTES,
+  RING_GONE,
+  SECTOR_BYTES,
+} from "blockpt/abi";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 
@@ -19,6 +31,8 @@ const DISC_SECTORS = 64;
 const LAYOUT = queueLayout(NUM_DESCRIPTORS);
 const REQUEST_WORDS = 8;
 const TAG = 5;
+const FLUSH = { sector: 0, page: 0, len: 0, opf: Operation.FLUSH, flags: 0 };
+const ALL_FEATURES = Object.values(Feature).reduce((all, feature) => all | feature, 0);
 
 /** One engine with both ends of one queue. */
 interface Rig {
@@ -34,6 +48,7 @@ type Step =
   | { kind: "serve"; pio: boolean; most: number }
   | { kind: "complete"; picks: number[]; status: number }
   | { kind: "reap" }
+  | { kind: "resize"; sectors: number }
   | { kind: "scribble"; at: number; byte: number }
   | { kind: "idx"; ring: "driver" | "device"; value: number };
 
@@ -42,6 +57,13 @@ interface Request {
   page: number;
   len: number;
   opf: number;
+  flags: number;
+}
+
+/** What a script's device queue is opened with. */
+interface QueueKind {
+  readOnly: boolean;
+  features: number;
 }
 
 async function makeRig(engine: EngineKind, iommu = false): Promise<Rig> {
@@ -63,12 +85,15 @@ function geometryAt(start: number): QueueGeometry {
   };
 }
 
-function openQueues(bus: Bus): { driver: DriverQueue; device: DeviceQueue } {
+function openQueues(
+  bus: Bus,
+  kind: QueueKind = { readOnly: false, features: ALL_FEATURES },
+): { driver: DriverQueue; device: DeviceQueue } {
   const geometry = geometryAt(bus.bar.offset + REGISTERS_BYTES);
   const limits = {
+    ...kind,
     numSectors: DISC_SECTORS,
     maxLenBytes: 8192,
-    readOnly: false,
     hostMemory: bus.hostMemory,
     iommuTable: bus.handle.layout.iommuTable,
   };
@@ -85,7 +110,7 @@ function visible(bus: Bus): Buffer {
 }
 
 /** The disc holds its sectors' numbers, host memory another pattern. */
-function reset(rig: Rig): void {
+function reset(rig: Rig, kind?: QueueKind): void {
   visible(rig.bus).fill(0);
   const host = new Uint8Array(rig.bus.buffer, rig.bus.hostMemory.offset, HOST_BYTES);
   for (let index = 0; index < HOST_BYTES; index++) host[index] = index % 251;
@@ -97,7 +122,7 @@ function reset(rig: Rig): void {
   for (let index = 0; index < disc.length; index++) disc[index] = (index >> 9) + index;
   rig.driver.close();
   rig.device.close();
-  Object.assign(rig, openQueues(rig.bus));
+  Object.assign(rig, openQueues(rig.bus, kind));
 }
 
 /** Does a step on one engine; what it gives is compared between the engines. */
@@ -108,8 +133,15 @@ function perform(rig: Rig, step: Step, inService: number[]): unknown {
     case "submit": {
       const fits = step.requests.slice(0, driver.available);
       for (const [index, request] of fits.entries()) {
-        const address = bus.hostMemory.offset + request.page * 512;
-        driver.put(request.sector, address, request.len, request.opf, 1000 + index);
+        const { sector, len, opf, flags } = request;
+        driver.put(
+          sector,
+          bus.hostMemory.offset + request.page * 512,
+          len,
+          opf,
+          flags,
+          1000 + index,
+        );
       }
       driver.publish();
       return fits.length;
@@ -120,8 +152,17 @@ function perform(rig: Rig, step: Step, inService: number[]): unknown {
     }
     case "serve": {
       const range = { offset: bus.endpointMemory.offset, length: DISC_SECTORS * SECTOR_BYTES };
-      return device.serve(range, step.pio, 1, step.most);
+      try {
+        return device.serve(range, step.pio, 1, step.most);
+      } catch (error) {
+        // The disc was given more sectors than there are.
+        if (error instanceof BlockptError) return error.message;
+        throw error;
+      }
     }
+    case "resize":
+      device.resize(step.sectors);
+      return undefined;
     case "complete": {
       for (const [index, descriptor] of inService.entries()) {
         device.completions[index * 2] = descriptor;
@@ -146,8 +187,8 @@ function perform(rig: Rig, step: Step, inService: number[]): unknown {
 }
 
 /** Runs a script on both engines, and compares results and bytes after each step. */
-function compare(rigs: readonly [Rig, Rig], steps: readonly Step[]): void {
-  for (const rig of rigs) reset(rig);
+function compare(rigs: readonly [Rig, Rig], steps: readonly Step[], kind?: QueueKind): void {
+  for (const rig of rigs) reset(rig, kind);
   let outstanding: number[] = [];
   for (const [index, step] of steps.entries()) {
     let chosen: number[] = [];
@@ -178,11 +219,39 @@ const request: fc.Arbitrary<Request> = fc.record({
     { weight: 8, arbitrary: fc.constantFrom(512, 1024, 4096, 8192) },
     { weight: 1, arbitrary: fc.constantFrom(0, 1, 511, 8704, 2 ** 32 - 512, 2 ** 32 - 1) },
   ),
-  opf: fc.oneof({ weight: 8, arbitrary: fc.nat(1) }, { weight: 1, arbitrary: fc.nat(255) }),
+  opf: fc.oneof(
+    { weight: 5, arbitrary: fc.nat(1) },
+    { weight: 3, arbitrary: fc.constantFrom(...Object.values(Operation)) },
+    { weight: 1, arbitrary: fc.nat(255) },
+  ),
+  flags: fc.oneof(
+    { weight: 8, arbitrary: fc.constantFrom(0, 0, DescriptorFlag.FUA) },
+    { weight: 1, arbitrary: fc.nat(255) },
+  ),
+});
+
+/** A flush that is good as likely as the others: its length is none of theirs. */
+const requests: fc.Arbitrary<Request[]> = fc.array(
+  fc.oneof(
+    { weight: 9, arbitrary: request },
+    {
+      weight: 1,
+      arbitrary: request.map((drawn) => ({ ...drawn, ...FLUSH, sector: drawn.sector })),
+    },
+  ),
+  { maxLength: 18 },
+);
+
+const queueKind: fc.Arbitrary<QueueKind> = fc.record({
+  readOnly: fc.oneof(
+    { weight: 4, arbitrary: fc.constant(false) },
+    { weight: 1, arbitrary: fc.constant(true) },
+  ),
+  features: fc.oneof(fc.constant(ALL_FEATURES), fc.nat(ALL_FEATURES), fc.constant(0xffff_ffff)),
 });
 
 const honest: fc.Arbitrary<Step>[] = [
-  fc.record({ kind: fc.constant("submit"), requests: fc.array(request, { maxLength: 18 }) }),
+  fc.record({ kind: fc.constant("submit"), requests }),
   fc.record({ kind: fc.constant("fetch") }),
   fc.record({
     kind: fc.constant("serve"),
@@ -195,6 +264,13 @@ const honest: fc.Arbitrary<Step>[] = [
     status: fc.nat(255),
   }),
   fc.record({ kind: fc.constant("reap") }),
+  fc.record({
+    kind: fc.constant("resize"),
+    sectors: fc.oneof(
+      { weight: 4, arbitrary: fc.nat(DISC_SECTORS) },
+      { weight: 1, arbitrary: fc.constantFrom(65, 2 ** 32 + 1, 2 ** 53 - 1) },
+    ),
+  }),
 ];
 
 const hostile: fc.Arbitrary<Step>[] = [
@@ -202,7 +278,7 @@ const hostile: fc.Arbitrary<Step>[] = [
   fc.record({
     kind: fc.constant("idx"),
     ring: fc.constantFrom("driver" as const, "device" as const),
-    value: fc.oneof(fc.nat(NUM_DESCRIPTORS + 1), fc.constantFrom(0x7fff, 0xffff)),
+    value: fc.oneof(fc.nat(NUM_DESCRIPTORS + 1), fc.constantFrom(0x7fff, 0xfffe, RING_GONE)),
   }),
 ];
 
@@ -220,9 +296,9 @@ describe("both engines", () => {
 
   test("leave the same bytes whatever an honest driver does", () => {
     fc.assert(
-      fc.property(fc.array(fc.oneof(...honest), { maxLength: 40 }), (steps) => {
-        compare(rigs, steps);
-      }),
+      fc.property(fc.array(fc.oneof(...honest), { maxLength: 40 }), queueKind, (steps, kind) =>
+        compare(rigs, steps, kind),
+      ),
       { numRuns: 3000 },
     );
   });
@@ -231,16 +307,17 @@ describe("both engines", () => {
     fc.assert(
       fc.property(
         fc.array(fc.oneof(...honest, ...honest, ...hostile), { maxLength: 40 }),
-        (steps) => compare(rigs, steps),
+        queueKind,
+        (steps, kind) => compare(rigs, steps, kind),
       ),
       { numRuns: 5000 },
     );
   });
 
   test("answer a malformed descriptor, and report a broken ring", () => {
-    const good = { sector: 0, page: 0, len: 512, opf: 0 };
+    const good = { sector: 0, page: 0, len: 512, opf: 0, flags: 0 };
     compare(rigs, [
-      { kind: "submit", requests: [good, { ...good, len: 100 }, { ...good, opf: 9 }] },
+      { kind: "submit", requests: [good, { ...good, len: 100 }, { ...good, opf: 7 }] },
       { kind: "fetch" },
       { kind: "complete", picks: [0], status: 7 },
       { kind: "reap" },
@@ -255,12 +332,143 @@ describe("both engines", () => {
     expect(wasm.device.fetch(1)).toBe(-1);
   });
 
+  test("hand out what an operation has use for, and FUA of a write", () => {
+    const { READ, WRITE, FLUSH: flush, DISCARD, WRITE_ZEROES } = Operation;
+    const { FUA } = DescriptorFlag;
+    const sectors = { sector: 5, page: 1, len: 1024, flags: FUA };
+    const submitted = [READ, WRITE, DISCARD, WRITE_ZEROES].map((opf) => ({ ...sectors, opf }));
+    compare(rigs, [
+      {
+        kind: "submit",
+        requests: [...submitted, { ...FLUSH, sector: 5, flags: FUA }, { ...FLUSH, len: 512 }],
+      },
+      { kind: "fetch" },
+    ]);
+    for (const { bus, device } of rigs) {
+      const address = bus.hostMemory.offset + 512;
+      const handedOut = Array.from({ length: 5 }, (_, index) => [
+        ...device.requests.slice(index * REQUEST_WORDS, (index + 1) * REQUEST_WORDS),
+      ]);
+      expect(handedOut).toEqual([
+        [5, 0, address, 1024, READ, 0, 0, 0],
+        [5, 0, address, 1024, WRITE, 1, FUA, 0],
+        [5, 0, 0, 1024, DISCARD, 2, 0, 0],
+        [5, 0, 0, 1024, WRITE_ZEROES, 3, 0, 0],
+        [0, 0, 0, 0, flush, 4, 0, 0],
+      ]);
+    }
+    compare(rigs, [
+      { kind: "submit", requests: [{ ...FLUSH, len: 512 }] },
+      { kind: "fetch" },
+      { kind: "reap" },
+    ]);
+    expect(rigs[0].driver.completions[1]).toBe(BlkStatus.INVAL);
+  });
+
+  test("zero the sectors of a disc in the bus, and flush it", () => {
+    for (const opf of [Operation.DISCARD, Operation.WRITE_ZEROES]) {
+      for (const pio of [false, true]) {
+        // A bus address that may not be reached is no matter: nothing moves.
+        const zeroes = { sector: 62, page: 2 ** 20, len: 1024, opf, flags: 0 };
+        compare(rigs, [
+          { kind: "submit", requests: [zeroes, FLUSH] },
+          { kind: "serve", pio, most: 10 },
+          { kind: "reap" },
+        ]);
+        for (const { bus, driver } of rigs) {
+          expect([...driver.completions.slice(0, 4)]).toEqual([1000, 0, 1001, 0]);
+          const disc = Buffer.from(bus.buffer, bus.endpointMemory.offset, 65 * SECTOR_BYTES);
+          expect(disc.subarray(62 * SECTOR_BYTES).every((byte) => byte === 0)).toBe(true);
+          expect(disc[62 * SECTOR_BYTES - 1]).toBe((61 + 62 * SECTOR_BYTES - 1) & 0xff);
+        }
+      }
+    }
+  });
+
+  test("take what its feature enables, and what changes a disc unless it is read-only", () => {
+    const sectors = { sector: 0, page: 0, len: 512, flags: 0 };
+    const fua = { ...sectors, opf: Operation.WRITE, flags: DescriptorFlag.FUA };
+    const each = [
+      { ...sectors, opf: Operation.READ },
+      { ...sectors, opf: Operation.WRITE },
+      FLUSH,
+      { ...sectors, opf: Operation.DISCARD },
+      { ...sectors, opf: Operation.WRITE_ZEROES },
+      fua,
+    ];
+    const statuses = (readOnly: boolean, features: number): number[] => {
+      const steps: Step[] = [
+        { kind: "submit", requests: each },
+        { kind: "serve", pio: false, most: 10 },
+        { kind: "reap" },
+      ];
+      compare(rigs, steps, { readOnly, features });
+      return each.map((_, index) => rigs[0].driver.completions[index * 2 + 1] as number);
+    };
+    const { OK, NOTSUPP, PROTECTION } = BlkStatus;
+    expect(statuses(false, 0)).toEqual([OK, OK, NOTSUPP, NOTSUPP, NOTSUPP, NOTSUPP]);
+    expect(statuses(false, ALL_FEATURES)).toEqual([OK, OK, OK, OK, OK, OK]);
+    const enabledBy = [Feature.FLUSH, Feature.DISCARD, Feature.WRITE_ZEROES, Feature.FUA];
+    for (const [index, feature] of enabledBy.entries()) {
+      const only = [OK, OK, NOTSUPP, NOTSUPP, NOTSUPP, NOTSUPP];
+      only[2 + index] = OK;
+      expect(statuses(false, feature)).toEqual(only);
+    }
+    const refused = [OK, PROTECTION, OK, PROTECTION, PROTECTION, PROTECTION];
+    expect(statuses(true, ALL_FEATURES)).toEqual(refused);
+    expect(statuses(true, 0)).toEqual([OK, PROTECTION, NOTSUPP, NOTSUPP, NOTSUPP, NOTSUPP]);
+  });
+
+  test("check against a disc's new size from the next descriptor on", () => {
+    const last = { sector: 63, page: 0, len: 512, opf: Operation.READ, flags: 0 };
+    const submit: Step = { kind: "submit", requests: [last] };
+    compare(rigs, [
+      submit,
+      { kind: "fetch" },
+      { kind: "resize", sectors: 63 },
+      submit,
+      { kind: "fetch" },
+      { kind: "complete", picks: [0], status: 0 },
+      { kind: "reap" },
+    ]);
+    const [wasm] = rigs;
+    expect([...wasm.driver.completions.slice(0, 4)]).toEqual([1000, 19, 1000, 0]);
+    for (const { bus, device } of rigs) {
+      const disc = { offset: bus.endpointMemory.offset, length: 64 * SECTOR_BYTES };
+      device.resize(65);
+      expect(() => device.serve(disc, false, 1, 1)).toThrow(BlockptError);
+      device.resize(64);
+      expect(device.serve(disc, false, 1, 1)).toBe(0);
+    }
+  });
+
+  test("tell an endpoint that has left the queue from one that breaks it", () => {
+    const { GONE, RING_INDEX } = QueueFault;
+    for (const [value, fault] of [
+      [RING_GONE, GONE],
+      [RING_GONE - 1, RING_INDEX],
+      [NUM_DESCRIPTORS, RING_INDEX],
+    ] as const) {
+      // For good: what the ring says later is not looked at.
+      compare(rigs, [
+        { kind: "idx", ring: "device", value },
+        { kind: "reap" },
+        { kind: "idx", ring: "device", value: 0 },
+        { kind: "reap" },
+      ]);
+      for (const { driver } of rigs) expect(driver.reap()).toBe(-fault);
+    }
+    compare(rigs, [{ kind: "idx", ring: "driver", value: RING_GONE }, { kind: "fetch" }]);
+    for (const { device } of rigs) expect(device.fetch(1)).toBe(-RING_INDEX);
+  });
+
   test("hold all but one descriptor outstanding, over many turns of the rings", () => {
     const requests = Array.from({ length: 20 }, (_, sector) => ({
       sector,
       page: sector,
       len: 512,
       opf: 0,
+      flags: 0,
     }));
     const turn: Step[] = [
       { kind: "submit", requests },
@@ -276,17 +484,21 @@ describe("both engines", () => {
     // All but the page of this thread's instance, as other queues would have left it.
     new Uint8Array(bus.buffer, workspace.offset + 65536, workspace.length - 65536).fill(0xff);
     const { driver } = openQueues(bus);
-    for (let tag = 0; tag < 15; tag++) driver.put(1, bus.hostMemory.offset, 512, 1, tag);
+    const put = (tag: number, flags: number): void =>
+      driver.put(1, bus.hostMemory.offset, 512, 1, flags, tag);
+    for (let tag = 0; tag < 7; tag++) put(tag, DescriptorFlag.FUA);
+    driver.publish();
+    for (let tag = 7; tag < 15; tag++) put(tag, 0);
     driver.publish();
     for (let index = 0; index < 15; index++) {
       const { flags, status } = decodeDescriptor(bus.barView(), REGISTERS_BYTES + index * 24);
-      expect([flags, status]).toEqual([2, 0]);
+      expect([flags, status]).toEqual([index < 7 ? 6 : 2, 0]);
     }
   });
 
   test("check the IOMMU's table alike", async () => {
     const mapped = [await makeRig("wasm", true), await makeRig("typescript", true)] as const;
-    const good = { sector: 0, page: 0, len: 512, opf: 0 };
+    const good = { sector: 0, page: 0, len: 512, opf: 0, flags: 0 };
     const requests = [0, 7, 8, 15, 16, 23, 24].map((page) => ({ ...good, page }));
     requests.push({ ...good, page: 15, len: 1024 }, { ...good, page: 8, len: 8192 });
     for (const { bus } of mapped) {
@@ -369,6 +581,7 @@ describe.each(["wasm", "typescript"] as const)("the pieces of the %s engine", (k
       numSectors: 1,
       maxLenBytes: 512,
       readOnly: false,
+      features: 0,
       hostMemory: bus.hostMemory,
       iommuTable: 0,
     };
@@ -390,6 +603,7 @@ describe.each(["wasm", "typescript"] as const)("the pieces of the %s engine", (k
       () => bus.engine.openDeviceQueue({ ...geometry, descriptors: end }, limits),
       () => bus.engine.openDeviceQueue(geometry, { ...limits, numSectors: Number.NaN }),
       () => bus.engine.openDeviceQueue(geometry, { ...limits, maxLenBytes: -1 }),
+      () => bus.engine.openDeviceQueue(geometry, { ...limits, features: 2 ** 32 }),
       () => bus.engine.openDeviceQueue(geometry, { ...limits, iommuTable: end }),
       () =>
         bus.engine.openDeviceQueue(geometry, {
@@ -400,6 +614,10 @@ describe.each(["wasm", "typescript"] as const)("the pieces of the %s engine", (k
       () => queue.serve({ offset: at, length: 0 }, false, 1, 1),
       () => queue.serve({ offset: at, length: 512 }, false, 1, -1),
       () => queue.complete(257),
+      () => queue.resize(-1),
+      () => queue.resize(0.5),
+      () => queue.resize(2 ** 53),
+      () => queue.resize(Number.NaN),
     ]) {
       expect(call).toThrow(expect.objectContaining({ code: "ERR_BLOCKPT_INVALID_ARGUMENT" }));
     }

@@ -14,7 +14,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["abi"],
   ["engine"],
   ["bus"],
-  ["discs"],
+  ["discs", "block"],
   ["endpoint", "root-complex"],
   ["index.ts"],
   ["cli"],

@@ -23,7 +23,7 @@ export function badRequests(sectors: number, host: Region, bar: Region): BadRequ
     ["len 513", { len: 513 }, BLK.inval],
     ["len above the limit", { len: MAX_LEN + SECTOR }, BLK.inval],
     ["len 2^32 - 512", { len: 2 ** 32 - SECTOR }, BLK.inval],
-    ["len before opf", { len: 0, op: 77 }, BLK.inval],
+    ["opf before len", { len: 0, op: 77 }, BLK.notSupp],
     ["opf 2", { op: 2 }, BLK.notSupp],
     ["opf 255", { op: 255 }, BLK.notSupp],
     ["opf before sectors", { op: 2, sector: LARGEST_64 }, BLK.notSupp],

@@ -39,6 +39,24 @@ export const MAX_LEN_BYTES = 1048576;
 /** The value of `ext_magic` where the endpoint offers the extension block. */
 export const EXT_MAGIC = 0x78656270;
 
+/** The value of `ext_version`. */
+export const EXT_VERSION = 1;
+
+/** Bytes of the doorbell block, which lies behind a queue's rings. */
+export const DOORBELL_BYTES = 128;
+
+/** The doorbell block's offset is a multiple of this: each side's word on a cache line of its own. */
+export const DOORBELL_ALIGNMENT = 64;
+
+/** Offset of `sleeping` in the doorbell block; `bell` is at 0. */
+export const SLEEPING_OFFSET = 64;
+
+/** The `qidx` that SET_IRQ takes for the events of a disc. */
+export const EVENTS_QIDX = 0xff;
+
+/** The `idx` of a device ring that the endpoint has left. */
+export const RING_GONE = 0xffff;
+
 /** PCI vendor of the function. */
 export const VENDOR_ID = 0x0;
 
@@ -158,18 +176,42 @@ export const DescriptorField = {
   flags: 0x16,
 } as const;
 
-/** Values of a descriptor's `opf`: Linux's `REQ_OP_*` (protocol, section 3). */
+/** Values of a descriptor's `opf`: Linux's `REQ_OP_*` (protocol, sections 3 and 5). */
 export const Operation = {
   /** From the disc to the RC's memory. */
   READ: 0,
   /** From the RC's memory to the disc. */
   WRITE: 1,
+  /** The data of completed writes is on stable storage. */
+  FLUSH: 2,
+  /** The sectors' data is not needed any more. */
+  DISCARD: 3,
+  /** The sectors read as zeros. */
+  WRITE_ZEROES: 9,
 } as const;
 
-/** Bits of a descriptor's `flags` (protocol, section 3). */
+/** Bits of a descriptor's `flags` (protocol, sections 3 and 5). */
 export const DescriptorFlag = {
   /** The descriptor holds a request. */
   IN_USE: 2,
+  /** On a write: its data is on stable storage when it completes. */
+  FUA: 4,
+} as const;
+
+/** Bits of the `ext_features` and `ext_enabled` registers (protocol, section 5). */
+export const Feature = {
+  /** `command_bell` and the queues' doorbell blocks are in use. */
+  DOORBELL: 1,
+  /** The operation FLUSH. */
+  FLUSH: 2,
+  /** The operation DISCARD. */
+  DISCARD: 4,
+  /** The operation WRITE_ZEROES. */
+  WRITE_ZEROES: 8,
+  /** The flag FUA on a write. */
+  FUA: 16,
+  /** The disc's size may change while it is started. */
+  RESIZE: 32,
 } as const;
 
 /** Values of a descriptor's `status`: Linux's `blk_status_t` (protocol, section 3). */

@@ -1,7 +1,19 @@
 // Where the parts of a queue are that a driver lays out.
 
 import { checkInteger } from "../errors.js";
-import { DESCRIPTOR_BYTES, MAX_DESCRIPTORS, MIN_DESCRIPTORS } from "./layout.js";
+import {
+  DESCRIPTOR_BYTES,
+  DOORBELL_ALIGNMENT,
+  DOORBELL_BYTES,
+  MAX_DESCRIPTORS,
+  MIN_DESCRIPTORS,
+} from "./layout.js";
+
+/** What a queue has besides its descriptors and rings. */
+export interface QueueLayoutOptions {
+  /** Whether a doorbell block lies behind the rings (protocol, section 5). Default false. */
+  doorbell?: boolean | undefined;
+}
 
 /** Where the parts of a queue are, in bytes from its start; the descriptors come first. */
 export interface QueueLayout {
@@ -11,10 +23,15 @@ export interface QueueLayout {
   driverOffset: number;
   /** The device ring: the `dev_offset` register. */
   deviceOffset: number;
+  /** The doorbell block; undefined where there is none. */
+  doorbellOffset: number | undefined;
 }
 
 /**
  * The layout of a queue (protocol, section 3).
+ *
+ * The doorbell block's offset is a multiple of 64; a queue that has one starts at a multiple of 64,
+ * too, and any other at a multiple of 8.
  *
  * @param numDescriptors - 16 to 65535
  * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` for any other number
@@ -23,14 +40,22 @@ export interface QueueLayout {
  * ```ts
  * import { queueLayout } from "blockpt/abi";
  *
- * console.log(queueLayout(1024)); // { bytes: 28688, driverOffset: 24576, deviceOffset: 26632 }
+ * const { bytes, driverOffset, deviceOffset } = queueLayout(1024);
+ * console.log({ bytes, driverOffset, deviceOffset }); // { bytes: 28688, driverOffset: 24576, deviceOffset: 26632 }
+ *
+ * const { doorbellOffset } = queueLayout(1024, { doorbell: true });
+ * console.log(doorbellOffset); // 28736
  * ```
  */
-export function queueLayout(numDescriptors: number): QueueLayout {
+export function queueLayout(numDescriptors: number, options: QueueLayoutOptions = {}): QueueLayout {
   checkInteger("numDescriptors", numDescriptors, MIN_DESCRIPTORS, MAX_DESCRIPTORS);
   const driverOffset = roundUp(numDescriptors * DESCRIPTOR_BYTES, 8);
   const ring = roundUp(ringBytes(numDescriptors), 8);
-  return { bytes: driverOffset + 2 * ring, driverOffset, deviceOffset: driverOffset + ring };
+  const deviceOffset = driverOffset + ring;
+  const rings = deviceOffset + ring;
+  const doorbellOffset = options.doorbell ? roundUp(rings, DOORBELL_ALIGNMENT) : undefined;
+  const bytes = doorbellOffset === undefined ? rings : doorbellOffset + DOORBELL_BYTES;
+  return { bytes, driverOffset, deviceOffset, doorbellOffset };
 }
 
 /**

@@ -3,7 +3,9 @@
 import { SECTOR_BYTES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { BusRange } from "../engine/engine.js";
-import { BlockptError } from "../errors.js";
+import { BlockptError, checkInteger } from "../errors.js";
+
+const MAX_BLOCK_BYTES = 65536;
 
 /** How a memory disc is opened again in another thread. */
 export interface MemoryDiscHandle {
@@ -39,6 +41,10 @@ export interface Disc {
   readonly sizeBytes: number;
   /** Whether it may only be read. */
   readonly readOnly: boolean;
+  /** Bytes of the blocks that its users shall read and write: 512, or a larger power of two. */
+  readonly logicalBlockBytes: number;
+  /** What it does besides reads and writes: bits of `Feature`. */
+  readonly features: number;
   /** Opens the same disc in another thread. */
   readonly handle: DiscHandle;
   /** Where the disc lies in the bus, if it does: an engine then serves it by itself. */
@@ -47,8 +53,32 @@ export interface Disc {
   readInto(bus: Bus, address: number, lenBytes: number, offsetBytes: number): number;
   /** Writes from host memory to the disc; gives one of `BlkStatus`. */
   writeFrom(bus: Bus, address: number, lenBytes: number, offsetBytes: number): number;
+  /** What was written is on stable storage after this; gives one of `BlkStatus`. */
+  flush(): number;
+  /** Fills a range with zeros; gives one of `BlkStatus`. */
+  writeZeroes(lenBytes: number, offsetBytes: number): number;
+  /**
+   * Another size, in bytes; without one, what it has become behind the disc's back.
+   *
+   * @throws {@link BlockptError} `ERR_BLOCKPT_DISC_SIZE` if it cannot have that
+   */
+  resize(sizeBytes?: number | undefined): void;
   /** Gives back what the disc holds; it is of no more use. */
   close(): void;
+}
+
+/**
+ * Checks the size of a disc's blocks.
+ *
+ * @internal
+ */
+export function checkLogicalBlock(bytes: number): void {
+  checkInteger("logicalBlockBytes", bytes, SECTOR_BYTES, MAX_BLOCK_BYTES);
+  if ((bytes & (bytes - 1)) === 0) return;
+  throw new BlockptError(
+    "ERR_BLOCKPT_INVALID_ARGUMENT",
+    `logicalBlockBytes is ${bytes}: a power of two is wanted`,
+  );
 }
 
 /**
@@ -56,15 +86,19 @@ export interface Disc {
  *
  * @internal
  */
-export function checkDiscSize(what: string, sizeBytes: number): void {
+export function checkDiscSize(
+  what: string,
+  sizeBytes: number,
+  unitBytes: number = SECTOR_BYTES,
+): void {
   const complaint =
     sizeBytes === 0
       ? "is empty"
       : !Number.isSafeInteger(sizeBytes) || sizeBytes < 0
         ? `has ${sizeBytes} bytes, out of range`
-        : sizeBytes % SECTOR_BYTES !== 0
-          ? `has ${sizeBytes} bytes, not a multiple of ${SECTOR_BYTES}: ` +
-            `${Math.ceil(sizeBytes / SECTOR_BYTES) * SECTOR_BYTES} would be one`
+        : sizeBytes % unitBytes !== 0
+          ? `has ${sizeBytes} bytes, not a multiple of ${unitBytes}: ` +
+            `${Math.ceil(sizeBytes / unitBytes) * unitBytes} would be one`
           : undefined;
   if (complaint !== undefined) {
     throw new BlockptError("ERR_BLOCKPT_DISC_SIZE", `${what} ${complaint}`);

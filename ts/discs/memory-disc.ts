@@ -1,10 +1,10 @@
 // A disc in the bus's endpoint memory: engines serve it without leaving their code.
 
-import { BlkStatus } from "../abi/layout.js";
+import { BlkStatus, Feature, SECTOR_BYTES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError } from "../errors.js";
-import { checkDiscSize, type Disc, type MemoryDiscHandle } from "./disc.js";
+import { checkDiscSize, checkLogicalBlock, type Disc, type MemoryDiscHandle } from "./disc.js";
 
 /**
  * A disc of zeros in the bus's endpoint memory. What was written to it is gone
@@ -21,29 +21,35 @@ import { checkDiscSize, type Disc, type MemoryDiscHandle } from "./disc.js";
  */
 export class MemoryDisc implements Disc {
   readonly readOnly: boolean;
+  readonly logicalBlockBytes: number;
+  readonly features = Feature.FLUSH | Feature.FUA | Feature.DISCARD | Feature.WRITE_ZEROES;
   readonly busRange: BusRange;
   readonly #bus: Bus;
   #closed = false;
 
-  private constructor(bus: Bus, busRange: BusRange, readOnly: boolean) {
+  private constructor(bus: Bus, busRange: BusRange, readOnly: boolean, logicalBlockBytes: number) {
     this.#bus = bus;
     this.busRange = busRange;
     this.readOnly = readOnly;
+    this.logicalBlockBytes = logicalBlockBytes;
   }
 
   /**
    * Makes a disc.
    *
-   * @param sizeBytes - a multiple of 512, at least 512
+   * @param sizeBytes - a multiple of its blocks, at least one
+   * @param options - `readOnly`: refuse writes; `logicalBlockBytes`: 512, or a larger power of two
    * @throws {@link BlockptError} `ERR_BLOCKPT_DISC_SIZE` for another size;
    * `ERR_BLOCKPT_NO_SPACE` if endpoint memory has no room for it
    */
   static create(
     bus: Bus,
     sizeBytes: number,
-    options: { readOnly?: boolean | undefined } = {},
+    options: { readOnly?: boolean | undefined; logicalBlockBytes?: number | undefined } = {},
   ): MemoryDisc {
-    checkDiscSize("a memory disc", sizeBytes);
+    const { readOnly = false, logicalBlockBytes = SECTOR_BYTES } = options;
+    checkLogicalBlock(logicalBlockBytes);
+    checkDiscSize("a memory disc", sizeBytes, logicalBlockBytes);
     const offset = bus.endpointPages.claim(sizeBytes);
     if (offset === undefined) {
       throw new BlockptError(
@@ -52,12 +58,12 @@ export class MemoryDisc implements Disc {
           `but for one of ${bus.endpointPages.longestFree()}: raise createBus's endpointMemoryBytes`,
       );
     }
-    return new MemoryDisc(bus, { offset, length: sizeBytes }, options.readOnly ?? false);
+    return new MemoryDisc(bus, { offset, length: sizeBytes }, readOnly, logicalBlockBytes);
   }
 
   /** @internal */
   static open(bus: Bus, handle: MemoryDiscHandle): MemoryDisc {
-    return new MemoryDisc(bus, handle.range, handle.readOnly);
+    return new MemoryDisc(bus, handle.range, handle.readOnly, SECTOR_BYTES);
   }
 
   /** Whether the disc lies in that bus. */
@@ -81,6 +87,22 @@ export class MemoryDisc implements Disc {
   writeFrom(bus: Bus, address: number, lenBytes: number, offsetBytes: number): number {
     bus.engine.copy(this.busRange.offset + offsetBytes, address, lenBytes);
     return BlkStatus.OK;
+  }
+
+  /** Nothing to do: memory is all the storage it has. */
+  flush(): number {
+    return BlkStatus.OK;
+  }
+
+  writeZeroes(lenBytes: number, offsetBytes: number): number {
+    this.#bus.engine.fill(this.busRange.offset + offsetBytes, 0, lenBytes);
+    return BlkStatus.OK;
+  }
+
+  /** A memory disc keeps the size that it was made with. */
+  resize(sizeBytes: number = this.sizeBytes): void {
+    if (sizeBytes === this.sizeBytes) return;
+    throw new BlockptError("ERR_BLOCKPT_DISC_SIZE", "a memory disc keeps its size");
   }
 
   close(): void {

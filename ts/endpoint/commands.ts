@@ -4,14 +4,20 @@
 import {
   Command,
   DESCRIPTOR_BYTES,
+  DOORBELL_ALIGNMENT,
+  DOORBELL_BYTES,
+  EVENTS_QIDX,
+  Feature,
   MAX_DESCRIPTORS,
+  MAX_LEN_BYTES,
   MIN_DESCRIPTORS,
   Permission,
+  REGISTERS_BYTES,
   Register,
-  SECTOR_BYTES,
   Status,
 } from "../abi/layout.js";
-import { ringBytes } from "../abi/queue-layout.js";
+import { ringBytes, roundUp } from "../abi/queue-layout.js";
+import { Doorbell } from "../bus/doorbell.js";
 import type { BusRange } from "../engine/engine.js";
 import type { ExportedDisc } from "./exported-disc.js";
 import type { EndpointQueue, QueuePlace } from "./queue.js";
@@ -28,6 +34,8 @@ export interface CommandTarget {
   readonly descriptorSpace: BusRange;
   /** How many MSI-X vectors there are. */
   readonly vectors: number;
+  /** The endpoint's generation: another one in the register belongs to another endpoint. */
+  readonly generation: number;
   /** Why a command failed, for whoever watches. */
   log(line: string): void;
 }
@@ -43,10 +51,13 @@ interface Arguments {
   readonly devOffset: number;
   readonly numDesc: number;
   readonly qsize: number;
+  readonly extEnabled: number;
 }
 
-/** How often the register is looked at while nothing happens: the kernel's interval. */
+/** How often the register is looked at while nothing happens, and nobody rings: the kernel's interval. */
 const POLL_MS = 5;
+/** A root complex that rings may be gone, and one that does not have come: it is looked at now and then. */
+const DOZE_MS = 500;
 /** After a command the next is near, so the register is looked at on every turn of the event loop. */
 const EAGER_MS = 20;
 
@@ -68,6 +79,7 @@ export class CommandHandler {
   readonly #bar: DataView;
   readonly #words: Int32Array;
   readonly #target: CommandTarget;
+  readonly #doorbell: Doorbell;
   #devices: readonly ExportedDisc[];
   #running = true;
   #eagerUntil = 0;
@@ -76,7 +88,12 @@ export class CommandHandler {
 
   constructor(bar: DataView, target: CommandTarget) {
     this.#bar = bar;
-    this.#words = new Int32Array(bar.buffer, bar.byteOffset, Register.devName / 4);
+    this.#words = new Int32Array(bar.buffer, bar.byteOffset, REGISTERS_BYTES / 4);
+    this.#doorbell = new Doorbell(
+      bar.buffer as SharedArrayBuffer,
+      bar.byteOffset + Register.commandBell,
+      bar.byteOffset + Register.commandSleeping,
+    );
     this.#target = target;
     this.#devices = target.listDevices();
     this.#poll();
@@ -89,7 +106,7 @@ export class CommandHandler {
   }
 
   readonly #poll = (): void => {
-    if (!this.#running) return;
+    if (!this.#running || this.#isSuperseded()) return;
     const command = Atomics.exchange(this.#words, Register.command / 4, 0) >>> 0;
     if (command !== 0) {
       this.#eagerUntil = performance.now() + EAGER_MS;
@@ -103,8 +120,24 @@ export class CommandHandler {
   readonly #pollLater = (): void => {
     if (!this.#running) return;
     if (performance.now() < this.#eagerUntil) setImmediate(this.#poll);
-    else setTimeout(this.#poll, POLL_MS);
+    else if ((this.#word(Register.extEnabled) & Feature.DOORBELL) === 0) {
+      setTimeout(this.#poll, POLL_MS);
+    } else void this.#doorbell.sleepAsync(this.#hasCommand, DOZE_MS).then(this.#poll);
   };
+
+  readonly #hasCommand = (): boolean => this.#word(Register.command) !== 0;
+
+  #word(register: number): number {
+    return Atomics.load(this.#words, register / 4);
+  }
+
+  /** Whether another endpoint has taken the bus over, as nothing was heard of this one. */
+  #isSuperseded(): boolean {
+    if (this.#word(Register.generation) === this.#target.generation) return false;
+    this.#running = false;
+    this.#target.log("another endpoint has taken the bus over");
+    return true;
+  }
 
   async #serve(command: number): Promise<void> {
     Atomics.store(this.#words, Register.status / 4, 0);
@@ -144,6 +177,9 @@ export class CommandHandler {
         return this.#stop(exported);
       case Command.SET_IRQ:
       case Command.SET_QUEUE: {
+        if (bit === Command.SET_IRQ && args.qidx === EVENTS_QIDX) {
+          return this.#setEventsIrq(exported, args);
+        }
         const queue = exported.queues[args.qidx];
         if (queue === undefined) {
           return this.#refuse(
@@ -167,9 +203,11 @@ export class CommandHandler {
   }
 
   #numSectors(exported: ExportedDisc): number {
-    const sectors = BigInt(exported.disc.sizeBytes / SECTOR_BYTES);
-    this.#bar.setBigUint64(Register.numSectors, sectors, true);
+    this.#bar.setBigUint64(Register.numSectors, BigInt(exported.sectors), true);
     this.#bar.setUint32(Register.numQueues, exported.queues.length, true);
+    this.#bar.setUint32(Register.extFeatures, exported.features, true);
+    this.#bar.setUint32(Register.logicalBlockSize, exported.disc.logicalBlockBytes, true);
+    this.#bar.setUint32(Register.maxLen, MAX_LEN_BYTES, true);
     return Status.SUCCESS;
   }
 
@@ -179,15 +217,27 @@ export class CommandHandler {
   }
 
   #setIrq(queue: EndpointQueue, args: Arguments): number {
-    if (args.irq < 1 || args.irq > this.#target.vectors) {
-      return this.#refuse(`irq ${args.irq}: 1 to ${this.#target.vectors} are there`);
-    }
+    if (!this.#hasVector(args)) return this.#refuseVector(args);
     queue.setIrq(args.irq);
     return Status.SUCCESS;
   }
 
+  #setEventsIrq(exported: ExportedDisc, args: Arguments): number {
+    if (!this.#hasVector(args)) return this.#refuseVector(args);
+    exported.eventsIrq = args.irq;
+    return Status.SUCCESS;
+  }
+
+  #hasVector(args: Arguments): boolean {
+    return args.irq >= 1 && args.irq <= this.#target.vectors;
+  }
+
+  #refuseVector(args: Arguments): number {
+    return this.#refuse(`irq ${args.irq}: 1 to ${this.#target.vectors} are there`);
+  }
+
   #setQueue(exported: ExportedDisc, queue: EndpointQueue, args: Arguments): number {
-    const place = this.#placeOf(args);
+    const place = this.#placeOf(args, args.extEnabled & exported.features);
     if (exported.started) return this.#refuse(`${exported.discName} is started`);
     if (place === undefined || this.#isTaken(place.range, queue)) {
       this.#refuse(
@@ -209,7 +259,7 @@ export class CommandHandler {
   }
 
   /** Where the arguments put a queue, if it can be there. All of them are below 2^32: no sum overflows. */
-  #placeOf(args: Arguments): QueuePlace | undefined {
+  #placeOf(args: Arguments, features: number): QueuePlace | undefined {
     const { queueOffset, drvOffset, devOffset, numDesc, qsize } = args;
     const space = this.#target.descriptorSpace;
     if (numDesc < MIN_DESCRIPTORS || numDesc > MAX_DESCRIPTORS) return undefined;
@@ -227,6 +277,15 @@ export class CommandHandler {
       return undefined;
     }
     const start = space.offset + queueOffset;
+    let doorbell: number | undefined;
+    if ((features & Feature.DOORBELL) !== 0) {
+      const rings = Math.max(driver.offset, device.offset) + ring;
+      const offset = roundUp(rings, DOORBELL_ALIGNMENT);
+      if (queueOffset % DOORBELL_ALIGNMENT !== 0 || offset + DOORBELL_BYTES > qsize) {
+        return undefined;
+      }
+      doorbell = start + offset;
+    }
     return {
       range: { offset: start, length: qsize },
       geometry: {
@@ -235,6 +294,8 @@ export class CommandHandler {
         deviceRing: start + devOffset,
         numDescriptors: numDesc,
       },
+      doorbell,
+      features,
     };
   }
 
@@ -260,6 +321,7 @@ export class CommandHandler {
       devOffset: u32(Register.devOffset),
       numDesc: u32(Register.numDesc),
       qsize: u32(Register.qsize),
+      extEnabled: u32(Register.extEnabled),
     };
   }
 

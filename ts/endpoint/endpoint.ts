@@ -4,8 +4,12 @@
 import {
   BASE_CLASS,
   DEVICE_ID,
+  EXT_MAGIC,
+  EXT_VERSION,
+  Feature,
   MAGIC,
   MAX_DEVICES,
+  MAX_LEN_BYTES,
   MAX_NAME_BYTES,
   MIN_DESCRIPTORS,
   REGISTERS_BYTES,
@@ -15,8 +19,9 @@ import {
 import { queueLayout } from "../abi/queue-layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { FunctionIdentity, MsixLocation } from "../bus/config-space.js";
+import { setEndpointHere } from "../bus/local-endpoints.js";
 import { Msix } from "../bus/msix.js";
-import type { Disc } from "../discs/disc.js";
+import { checkDiscSize, type Disc } from "../discs/disc.js";
 import { FileDisc } from "../discs/file-disc.js";
 import { MemoryDisc } from "../discs/memory-disc.js";
 import type { BusRange } from "../engine/engine.js";
@@ -71,6 +76,10 @@ export interface ExportOptions {
 }
 
 const MAX_VECTORS = 2048;
+/** The heartbeat moves twice as often as the protocol asks for. */
+const HEARTBEAT_MS = 500;
+/** An endpoint whose heartbeat stands still for so long is gone: two of the protocol's heartbeats. */
+const GONE_MS = 2000;
 
 /**
  * Exports discs on a bus (protocol, section 2).
@@ -99,6 +108,8 @@ export class Endpoint {
   readonly #log: (line: string) => void;
   readonly #onQueueStopped: ReportQueueStopped | undefined;
   #commands: CommandHandler | undefined;
+  #heart: NodeJS.Timeout | undefined;
+  #generation = 0;
   #stopping: Promise<void> | undefined;
 
   private constructor(bus: Bus, controller: BoundController, options: EndpointOptions) {
@@ -217,26 +228,53 @@ export class Endpoint {
   }
 
   /**
+   * Gives an exported disc another size, and tells the root complex that is attached (protocol,
+   * section 5, RESIZE).
+   *
+   * @param sizeBytes - the new size, a multiple of the disc's blocks; without it, what the disc's file
+   * or device has become
+   * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SUCH_DISC`; `ERR_BLOCKPT_DISC_SIZE` if it cannot have
+   * that size
+   */
+  async resizeDisc(name: string, sizeBytes?: number | undefined): Promise<void> {
+    const exported = this.#exports.get(name);
+    if (exported === undefined) {
+      throw new BlockptError("ERR_BLOCKPT_NO_SUCH_DISC", `${name} is not exported`);
+    }
+    if (sizeBytes !== undefined) checkDiscSize(name, sizeBytes, exported.disc.logicalBlockBytes);
+    await exported.resize(this.#bus, sizeBytes);
+  }
+
+  /**
    * Brings the link up: from here on a root complex finds the endpoint. Keeps the
-   * process alive until `stop`.
+   * process alive until `stop`. An endpoint whose thread has died without a `stop` is taken over
+   * after two seconds without a heartbeat.
    *
    * @throws {@link BlockptError} `ERR_BLOCKPT_STATE` if it is up, or another endpoint is on the bus
    */
   async start(): Promise<void> {
-    if (this.#commands !== undefined || this.#bus.configSpace.read() !== undefined) {
+    // Without a link there is nothing to wait for, and nobody comes between.
+    const isFree = this.#bus.configSpace.read() === undefined || (await this.#isAbandoned());
+    if (this.#commands !== undefined || !isFree) {
       throw new BlockptError("ERR_BLOCKPT_STATE", "the link of the bus is up already");
     }
     this.#bus.msix.locate(this.#msix, this.#bus.bar.offset);
     this.#writeRegisters();
     this.#bus.configSpace.linkUp(this.#identity, this.#bus.bar.offset, this.#msix);
+    const surroundings = { bus: this.#bus, msix: this.#msix, generation: this.#generation };
     this.#commands = new CommandHandler(this.#bus.barView(), {
       listDevices: () => [...this.#exports.values()],
-      start: (exported) => exported.start(this.#bus, this.#msix, this.#queueStopped),
+      start: (exported) => exported.start(surroundings, this.#queueStopped),
       stop: (exported) => exported.stop(),
       descriptorSpace: this.#descriptorSpace,
       vectors: this.msixInterrupts,
+      generation: this.#generation,
       log: (line) => this.#say(line),
     });
+    setEndpointHere(this.#bus.buffer, true);
+    this.#heart = setInterval(() => {
+      if (this.#isCurrent()) Atomics.add(this.#registers(), Register.heartbeat / 4, 1);
+    }, HEARTBEAT_MS);
   }
 
   /**
@@ -257,13 +295,13 @@ export class Endpoint {
 
   async #stop(commands: CommandHandler): Promise<void> {
     await commands.stop();
-    const exported = [...this.#exports.values()];
-    const rings = exported.flatMap((each) => each.deviceRings);
-    await Promise.all(exported.map((each) => each.stop()));
-    // Who is still attached learns at his next look that nobody will answer: no idx is so large.
-    for (const ring of rings) Atomics.store(new Uint16Array(this.#bus.buffer, ring, 1), 0, 0xffff);
-    this.#bus.barView().setUint32(Register.magic, 0, true);
-    this.#bus.configSpace.linkDown();
+    await Promise.all([...this.#exports.values()].map((each) => each.leave(this.#bus)));
+    clearInterval(this.#heart);
+    setEndpointHere(this.#bus.buffer, false);
+    if (this.#isCurrent()) {
+      this.#bus.barView().setUint32(Register.magic, 0, true);
+      this.#bus.configSpace.linkDown();
+    }
     this.#commands = undefined;
   }
 
@@ -287,8 +325,38 @@ export class Endpoint {
     }
   }
 
+  #registers(): Int32Array {
+    return new Int32Array(this.#bus.buffer, this.#bus.bar.offset, REGISTERS_BYTES / 4);
+  }
+
+  /** Whether no other endpoint has taken the bus over. */
+  #isCurrent(): boolean {
+    return Atomics.load(this.#registers(), Register.generation / 4) === this.#generation;
+  }
+
+  /** Whether the endpoint that has the link is gone: nothing is heard of it for two heartbeats. */
+  async #isAbandoned(): Promise<boolean> {
+    if (this.#commands !== undefined) return false;
+    const registers = this.#registers();
+    const pulse = (): string =>
+      [Register.generation, Register.heartbeat]
+        .map((register) => Atomics.load(registers, register / 4))
+        .join();
+    const before = pulse();
+    const deadline = performance.now() + GONE_MS;
+    while (performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, HEARTBEAT_MS / 5));
+      if (pulse() !== before) return false;
+    }
+    this.#say("the endpoint that had the link is gone, and is taken over");
+    return true;
+  }
+
   #writeRegisters(): void {
     const bar = this.#bus.barView();
+    // Never 0, which is what a BAR has that was reset.
+    const next = (Atomics.load(this.#registers(), Register.generation / 4) + 1) | 0;
+    this.#generation = next === 0 ? 1 : next;
     // Descriptor space stays as it is: zeroed rings would read as completions to a root complex
     // that is still attached to what was there before.
     new Uint8Array(bar.buffer, bar.byteOffset, REGISTERS_BYTES).fill(0);
@@ -298,6 +366,11 @@ export class Endpoint {
     bar.setUint32(Register.maxDevs, MAX_DEVICES, true);
     const queues = [...this.#exports.values()].map((exported) => exported.queues.length);
     bar.setUint32(Register.numQueues, Math.max(1, ...queues), true);
+    bar.setUint32(Register.extVersion, EXT_VERSION, true);
+    bar.setUint32(Register.extFeatures, Feature.DOORBELL, true);
+    bar.setUint32(Register.maxLen, MAX_LEN_BYTES, true);
+    bar.setInt32(Register.generation, this.#generation, true);
+    bar.setUint32(Register.extMagic, EXT_MAGIC, true);
     // Last: who finds the magic finds the rest.
     Atomics.store(new Int32Array(bar.buffer, bar.byteOffset, 1), 0, MAGIC);
   }

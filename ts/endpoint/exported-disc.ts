@@ -1,10 +1,10 @@
 // A disc as an endpoint exports it: under a name, with queues that the root complex
 // sets up, starts and stops.
 
+import { Feature, SECTOR_BYTES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
-import type { MsixLocation } from "../bus/config-space.js";
 import type { Disc } from "../discs/disc.js";
-import { EndpointQueue } from "./queue.js";
+import { EndpointQueue, type QueueSurroundings } from "./queue.js";
 
 /** Where an endpoint tells what it does, and what went wrong on a queue. */
 export type ReportQueueStopped = (report: QueueStopped) => void;
@@ -24,6 +24,8 @@ export class ExportedDisc {
   readonly disc: Disc;
   readonly readOnly: boolean;
   readonly queues: readonly EndpointQueue[];
+  /** SET_IRQ for the disc's events: the vector to raise, counted from 1; 0 is none. */
+  eventsIrq = 0;
   readonly #pio: boolean;
   #started = false;
 
@@ -40,22 +42,25 @@ export class ExportedDisc {
     return this.#started;
   }
 
-  /** The device rings of the queues that are set, in the bus. */
-  get deviceRings(): number[] {
-    return this.queues.flatMap(({ place }) =>
-      place === undefined ? [] : place.geometry.deviceRing,
-    );
+  /** What the extension block offers for it: bits of `Feature`. */
+  get features(): number {
+    return Feature.DOORBELL | this.disc.features;
+  }
+
+  /** Size in sectors. */
+  get sectors(): number {
+    return this.disc.sizeBytes / SECTOR_BYTES;
   }
 
   /** START: serves every queue that was set. False if there is none, or it is started. */
-  start(bus: Bus, msix: MsixLocation, report: ReportQueueStopped): boolean {
+  start(surroundings: QueueSurroundings, report: ReportQueueStopped): boolean {
     if (this.#started || !this.queues.some((queue) => queue.place !== undefined)) return false;
     this.#started = true;
     for (const [index, queue] of this.queues.entries()) {
       const failed = (reason: string): void =>
         report({ discName: this.discName, queue: index, reason });
       try {
-        queue.start(bus, msix, this.disc, this.readOnly, this.#pio, failed);
+        queue.start(surroundings, this.disc, this.readOnly, this.#pio, failed);
       } catch (error) {
         failed(`its worker cannot be started: ${String(error)}`);
         void this.stop();
@@ -69,7 +74,34 @@ export class ExportedDisc {
   async stop(): Promise<boolean> {
     const wasStarted = this.#started;
     await Promise.all(this.queues.map((queue) => queue.stop()));
+    for (const queue of this.queues) queue.place = undefined;
     this.#started = false;
     return wasStarted;
+  }
+
+  /** As STOP, for an endpoint that goes: whoever is attached learns that nobody will answer. */
+  async leave(bus: Bus): Promise<void> {
+    await Promise.all(this.queues.map((queue) => queue.stop()));
+    for (const queue of this.queues) queue.leave(bus);
+    await this.stop();
+  }
+
+  /** Gives the disc another size, in bytes, or takes the one that it has become; then raises the events' vector. */
+  async resize(bus: Bus, sizeBytes: number | undefined): Promise<void> {
+    const before = this.sectors;
+    // A write behind a new end would make the file long again: first the limit, then the file.
+    if (sizeBytes !== undefined && sizeBytes < this.disc.sizeBytes) {
+      await this.#limit(sizeBytes / SECTOR_BYTES);
+    }
+    try {
+      this.disc.resize(sizeBytes);
+    } finally {
+      await this.#limit(this.sectors);
+    }
+    if (this.sectors !== before) bus.msix.raise(this.eventsIrq - 1);
+  }
+
+  async #limit(sectors: number): Promise<void> {
+    await Promise.all(this.queues.map((queue) => queue.resize(sectors)));
   }
 }

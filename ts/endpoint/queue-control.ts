@@ -3,14 +3,20 @@
 
 /** Indices of the words. */
 export const QueueControl = {
-  /** One of `QueueState`; the worker sleeps on it. */
+  /** One of `QueueState`; the worker of a queue without a doorbell sleeps on it. */
   state: 0,
   /** The MSI-X vector to raise, counted from 1; 0 is none. */
   irq: 1,
+  /** How often the disc got another size, and how many of these the worker has taken. */
+  resizes: 2,
+  resizesTaken: 3,
 } as const;
 
+/** Where the disc's size is, in 64-bit words: in sectors, as of the last resize. */
+export const CONTROL_SECTORS = 2;
+
 /** Bytes of the words. */
-export const QUEUE_CONTROL_BYTES = 8;
+export const QUEUE_CONTROL_BYTES = 24;
 
 /** What a queue's worker is to do. */
 export const QueueState = { serve: 0, stop: 1 } as const;

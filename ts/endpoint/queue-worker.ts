@@ -7,9 +7,17 @@
 
 import { availableParallelism } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
-import { BlkStatus, Operation, SECTOR_BYTES } from "../abi/layout.js";
+import {
+  BlkStatus,
+  DescriptorFlag,
+  Operation,
+  Register,
+  SECTOR_BYTES,
+  SLEEPING_OFFSET,
+} from "../abi/layout.js";
 import { type Bus, type BusHandle, openBus } from "../bus/bus.js";
 import type { MsixLocation } from "../bus/config-space.js";
+import { Doorbell } from "../bus/doorbell.js";
 import type { Disc, DiscHandle } from "../discs/disc.js";
 import { openDisc } from "../discs/open-disc.js";
 import type { DeviceLimits, DeviceQueue, QueueGeometry } from "../engine/engine.js";
@@ -17,10 +25,11 @@ import {
   COMPLETION_WORDS,
   CompletionWord,
   LIST_PUBLISH_EVERY,
+  QueueFault,
   REQUEST_WORDS,
   RequestWord,
 } from "../engine/records.js";
-import { QueueControl, QueueState } from "./queue-control.js";
+import { CONTROL_SECTORS, QueueControl, QueueState } from "./queue-control.js";
 
 /** What a worker is started with. */
 export interface QueueWorkerData {
@@ -29,28 +38,40 @@ export interface QueueWorkerData {
   disc: DiscHandle;
   geometry: QueueGeometry;
   limits: DeviceLimits;
+  /** The doorbell block, if the root complex rings one. */
+  doorbell: number | undefined;
+  /** The endpoint's generation: another one in the register belongs to another endpoint. */
+  generation: number;
   /** Copy memory discs word by word. */
   pio: boolean;
   control: SharedArrayBuffer;
 }
 
-/** How a worker ended: it was stopped and drained, or it met a fault. */
+/** How a worker ended. */
 export interface QueueWorkerReport {
-  /** One of `QueueFault`, or 0. */
-  fault: number;
+  /** What it could not go on with; undefined if it was stopped, and drained. */
+  reason: string | undefined;
 }
 
 /** Looks at an empty ring before a call returns. */
 const POLLS = 200;
+/** Most requests of a round, so that a stop is seen while the driver keeps the ring full. */
+const MOST = 1024;
 /**
  * Idle time spent looking: longer than the other side takes to go on after an interrupt. On one
  * core the other side does not run while this one looks.
  */
 const SPIN_MS = availableParallelism() > 1 ? 0.2 : 0.05;
-/** Idle time after which sleeps become longer: the other side is not in the middle of something. */
+/** Without a doorbell: idle time after which sleeps become longer, as nobody is in the middle of something. */
 const DOZE_MS = 10;
 const SHORT_SLEEP_MS = 0.1;
 const LONG_SLEEP_MS = 1;
+
+const FAULTS: Readonly<Record<number, string>> = {
+  [QueueFault.RING_INDEX]: "the driver ring's idx is out of range",
+  [QueueFault.DESCRIPTOR_INDEX]: "the driver ring holds the index of no descriptor",
+  [QueueFault.DESCRIPTOR_STATE]: "the driver ring holds a descriptor that is still in service",
+};
 
 function serveQueue(data: QueueWorkerData): QueueWorkerReport {
   const bus = openBus(data.bus);
@@ -58,68 +79,113 @@ function serveQueue(data: QueueWorkerData): QueueWorkerReport {
   try {
     bus.msix.locate(data.msix, bus.bar.offset);
     queue = bus.engine.openDeviceQueue(data.geometry, data.limits);
-    const step = stepOf(bus, queue, openDisc(bus, data.disc), data.pio);
-    return { fault: serveUntilStopped(bus, queue, step, data) };
+    return { reason: new Service(bus, queue, data).run() };
   } finally {
     queue?.close();
     bus.close();
   }
 }
 
-/** Serves until it is stopped and drained, or meets a fault; gives the fault, or 0. */
-function serveUntilStopped(
-  bus: Bus,
-  queue: DeviceQueue,
-  step: () => number,
-  data: QueueWorkerData,
-): number {
-  const control = new Int32Array(data.control);
-  // A driver that goes on submitting cannot hold up a stop: what was outstanding
-  // when it came is at most one queue full.
-  let mayAnswer = Number.POSITIVE_INFINITY;
-  let answered = 0;
-  let idleSince = 0;
-  while (mayAnswer > 0) {
-    const stopping = Atomics.load(control, QueueControl.state) === QueueState.stop;
-    if (stopping) mayAnswer = Math.min(mayAnswer, data.geometry.numDescriptors);
-    const count = step();
-    const vector = Atomics.load(control, QueueControl.irq) - 1;
-    const progress = (queue.completed - answered) >>> 0;
-    if (progress > 0) {
-      answered = queue.completed;
-      mayAnswer -= progress;
-      idleSince = 0;
-      bus.msix.raise(vector);
-    }
-    if (count < 0) return -count;
-    if (progress > 0) continue;
-    if (stopping) break;
-    bus.msix.sendPending(vector);
-    idleSince = idle(control, idleSince);
-  }
-  return 0;
-}
+/** The loop over one queue. */
+class Service {
+  readonly #bus: Bus;
+  readonly #queue: DeviceQueue;
+  readonly #data: QueueWorkerData;
+  readonly #control: Int32Array;
+  readonly #generation: Int32Array;
+  readonly #doorbell: Doorbell | undefined;
+  readonly #step: () => number;
+  /**
+   * A driver that goes on submitting cannot hold up a stop: what was outstanding when it came is
+   * at most one queue full.
+   */
+  #mayAnswer = Number.POSITIVE_INFINITY;
+  #answered = 0;
+  #resizes = 0;
+  #hasEnded = false;
+  #reason: string | undefined;
 
-/** Waits a little; gives since when nothing was new. */
-function idle(control: Int32Array, idleSince: number): number {
-  const now = performance.now();
-  if (idleSince === 0) return now;
-  const idleMs = now - idleSince;
-  if (idleMs > SPIN_MS) {
-    const sleepMs = idleMs < DOZE_MS ? SHORT_SLEEP_MS : LONG_SLEEP_MS;
-    Atomics.wait(control, QueueControl.state, QueueState.serve, sleepMs);
+  constructor(bus: Bus, queue: DeviceQueue, data: QueueWorkerData) {
+    this.#bus = bus;
+    this.#queue = queue;
+    this.#data = data;
+    this.#control = new Int32Array(data.control);
+    this.#generation = new Int32Array(bus.buffer, bus.bar.offset + Register.generation, 1);
+    const { doorbell } = data;
+    if (doorbell !== undefined) {
+      this.#doorbell = new Doorbell(bus.buffer, doorbell, doorbell + SLEEPING_OFFSET);
+    }
+    this.#step = stepOf(bus, queue, openDisc(bus, data.disc), data.pio);
   }
-  return idleSince;
+
+  /** Serves until it is stopped and drained, or can go no further; says why not. */
+  run(): string | undefined {
+    let idleSince = 0;
+    while (!this.#hasEnded) {
+      if (this.#round()) {
+        idleSince = 0;
+        continue;
+      }
+      const now = performance.now();
+      if (idleSince === 0) {
+        idleSince = now;
+      } else if (now - idleSince > SPIN_MS) {
+        if (this.#doorbell === undefined) this.#doze(now - idleSince);
+        else this.#doorbell.sleep(this.#round);
+      }
+    }
+    return this.#reason;
+  }
+
+  /** True if there was something to do, or the service has ended. */
+  readonly #round = (): boolean => {
+    if (Atomics.load(this.#generation, 0) !== this.#data.generation) {
+      return this.#end("another endpoint has taken the bus over");
+    }
+    const stopping = Atomics.load(this.#control, QueueControl.state) === QueueState.stop;
+    if (stopping) {
+      this.#mayAnswer = Math.min(this.#mayAnswer, this.#data.geometry.numDescriptors);
+    }
+    if (Atomics.load(this.#control, QueueControl.resizes) !== this.#resizes) this.#resize();
+    const count = this.#step();
+    const vector = Atomics.load(this.#control, QueueControl.irq) - 1;
+    const progress = (this.#queue.completed - this.#answered) >>> 0;
+    if (progress > 0) {
+      this.#answered = this.#queue.completed;
+      this.#mayAnswer -= progress;
+      this.#bus.msix.raise(vector);
+    }
+    if (count < 0) return this.#end(FAULTS[-count] ?? `fault ${-count}`);
+    if (stopping && (progress === 0 || this.#mayAnswer <= 0)) return this.#end(undefined);
+    if (progress === 0) this.#bus.msix.sendPending(vector);
+    return progress > 0;
+  };
+
+  #end(reason: string | undefined): true {
+    this.#hasEnded = true;
+    this.#reason = reason;
+    return true;
+  }
+
+  #resize(): void {
+    // The count first: a size that comes later is taken twice rather than not at all.
+    this.#resizes = Atomics.load(this.#control, QueueControl.resizes);
+    const sectors = new BigInt64Array(this.#data.control);
+    this.#queue.resize(Number(Atomics.load(sectors, CONTROL_SECTORS)));
+    Atomics.store(this.#control, QueueControl.resizesTaken, this.#resizes);
+  }
+
+  /** A nap: nobody rings. */
+  #doze(idleMs: number): void {
+    const sleepMs = idleMs < DOZE_MS ? SHORT_SLEEP_MS : LONG_SLEEP_MS;
+    Atomics.wait(this.#control, QueueControl.state, QueueState.serve, sleepMs);
+  }
 }
 
 /** One round of service: gives how many requests it took, or a fault as a negative number. */
 function stepOf(bus: Bus, queue: DeviceQueue, disc: Disc, pio: boolean): () => number {
   const { busRange } = disc;
-  if (busRange !== undefined) {
-    // A bound, so that a stop is seen while the driver keeps the ring full.
-    const most = 1024;
-    return () => queue.serve(busRange, pio, POLLS, most);
-  }
+  if (busRange !== undefined) return () => queue.serve(busRange, pio, POLLS, MOST);
   return () => {
     const count = queue.fetch(POLLS);
     let waiting = 0;
@@ -148,11 +214,23 @@ function perform(bus: Bus, disc: Disc, queue: DeviceQueue, request: number): num
   const offsetBytes = (high * 0x1_0000_0000 + low) * SECTOR_BYTES;
   const address = words[request + RequestWord.address] as number;
   const lenBytes = words[request + RequestWord.lenBytes] as number;
-  const write = words[request + RequestWord.opf] === Operation.WRITE;
   try {
-    return write
-      ? disc.writeFrom(bus, address, lenBytes, offsetBytes)
-      : disc.readInto(bus, address, lenBytes, offsetBytes);
+    switch (words[request + RequestWord.opf]) {
+      case Operation.READ:
+        return disc.readInto(bus, address, lenBytes, offsetBytes);
+      case Operation.WRITE: {
+        const status = disc.writeFrom(bus, address, lenBytes, offsetBytes);
+        const fua = (words[request + RequestWord.flags] as number) & DescriptorFlag.FUA;
+        return status === BlkStatus.OK && fua !== 0 ? disc.flush() : status;
+      }
+      case Operation.FLUSH:
+        return disc.flush();
+      case Operation.DISCARD:
+      case Operation.WRITE_ZEROES:
+        return disc.writeZeroes(lenBytes, offsetBytes);
+      default:
+        return BlkStatus.NOTSUPP;
+    }
   } catch (error) {
     // A disc gives a status and does not throw; this one has a bug, and the
     // others of the queue shall not suffer for it.

@@ -2,32 +2,41 @@
 // as the root complex set them, and the worker that serves it.
 
 import { Worker } from "node:worker_threads";
-import { MAX_LEN_BYTES, SECTOR_BYTES } from "../abi/layout.js";
+import { MAX_LEN_BYTES, RING_GONE, SECTOR_BYTES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { MsixLocation } from "../bus/config-space.js";
+import { Doorbell } from "../bus/doorbell.js";
 import type { Disc } from "../discs/disc.js";
 import type { BusRange, QueueGeometry } from "../engine/engine.js";
-import { QueueFault } from "../engine/records.js";
-import { QUEUE_CONTROL_BYTES, QueueControl, QueueState } from "./queue-control.js";
+import { CONTROL_SECTORS, QUEUE_CONTROL_BYTES, QueueControl, QueueState } from "./queue-control.js";
 import type { QueueWorkerData, QueueWorkerReport } from "./queue-worker.js";
 
-/** Where a queue is: its parts, and the descriptor space that it takes. */
+/** Where a queue is, and what was agreed on for it. */
 export interface QueuePlace {
   readonly geometry: QueueGeometry;
+  /** The descriptor space that it takes. */
   readonly range: BusRange;
+  /** The doorbell block, in the bus, if the root complex rings one. */
+  readonly doorbell: number | undefined;
+  /** What the root complex has enabled: bits of `Feature`. */
+  readonly features: number;
 }
 
-const FAULTS: Readonly<Record<number, string>> = {
-  [QueueFault.RING_INDEX]: "the driver ring's idx is out of range",
-  [QueueFault.DESCRIPTOR_INDEX]: "the driver ring holds the index of no descriptor",
-  [QueueFault.DESCRIPTOR_STATE]: "the driver ring holds a descriptor that is still in service",
-};
+/** What an endpoint's queues have in common. */
+export interface QueueSurroundings {
+  readonly bus: Bus;
+  readonly msix: MsixLocation;
+  /** The endpoint's generation. */
+  readonly generation: number;
+}
 
 export class EndpointQueue {
   /** Where SET_QUEUE put the queue; undefined before. */
   place: QueuePlace | undefined;
   readonly #control = new Int32Array(new SharedArrayBuffer(QUEUE_CONTROL_BYTES));
   #ended: Promise<void> | undefined;
+  #running = false;
+  #doorbell: Doorbell | undefined;
 
   /** SET_IRQ: the vector to raise, counted from 1. Takes effect at once. */
   setIrq(irq: number): void {
@@ -36,27 +45,36 @@ export class EndpointQueue {
 
   /** Starts the worker. `onFailure` hears of a queue that ended before it was stopped, and why. */
   start(
-    bus: Bus,
-    msix: MsixLocation,
+    surroundings: QueueSurroundings,
     disc: Disc,
     readOnly: boolean,
     pio: boolean,
     onFailure: (reason: string) => void,
   ): void {
     if (this.place === undefined) return;
+    const { bus, msix, generation } = surroundings;
+    const { geometry, doorbell, features } = this.place;
     Atomics.store(this.#control, QueueControl.state, QueueState.serve);
+    Atomics.store(this.#control, QueueControl.resizes, 0);
+    Atomics.store(this.#control, QueueControl.resizesTaken, 0);
+    // Only its bell is rung from here; the worker looks after the other word.
+    this.#doorbell =
+      doorbell === undefined ? undefined : new Doorbell(bus.buffer, doorbell, doorbell);
     const data: QueueWorkerData = {
       bus: bus.handle,
       msix,
       disc: disc.handle,
-      geometry: this.place.geometry,
+      geometry,
       limits: {
         numSectors: disc.sizeBytes / SECTOR_BYTES,
         maxLenBytes: MAX_LEN_BYTES,
         readOnly,
+        features,
         hostMemory: bus.hostMemory,
         iommuTable: bus.handle.layout.iommuTable,
       },
+      doorbell,
+      generation,
       pio,
       control: this.#control.buffer as SharedArrayBuffer,
     };
@@ -65,31 +83,58 @@ export class EndpointQueue {
       // Not the process's own flags: some, as --input-type, are no flags of a worker.
       execArgv: [],
     });
+    this.#running = true;
     this.#ended = new Promise((resolve) => {
-      let reported = false;
-      worker.on("message", (report: QueueWorkerReport) => {
-        reported = true;
-        if (report.fault !== 0) onFailure(FAULTS[report.fault] ?? `fault ${report.fault}`);
+      // Its last event may come when the next worker serves the queue.
+      let hasEnded = false;
+      const end = (reason: string | undefined): void => {
+        if (hasEnded) return;
+        hasEnded = true;
+        this.#running = false;
+        if (reason !== undefined) {
+          this.leave(bus);
+          onFailure(reason);
+        }
         resolve();
-      });
+      };
+      worker.on("message", (report: QueueWorkerReport) => end(report.reason));
       worker.on("error", (error) => {
-        reported = true;
-        onFailure(`its worker failed: ${error instanceof Error ? error.message : String(error)}`);
-        resolve();
+        end(`its worker failed: ${error instanceof Error ? error.message : String(error)}`);
       });
-      worker.on("exit", (code) => {
-        if (!reported) onFailure(`its worker ended with code ${code}`);
-        resolve();
-      });
+      worker.on("exit", (code) => end(`its worker ended with code ${code}`));
     });
+  }
+
+  /** The disc has another size; done once the worker checks against it. */
+  async resize(sectors: number): Promise<void> {
+    if (!this.#running) return;
+    Atomics.store(new BigInt64Array(this.#control.buffer), CONTROL_SECTORS, BigInt(sectors));
+    const count = Atomics.add(this.#control, QueueControl.resizes, 1) + 1;
+    this.#poke();
+    while (this.#running && Atomics.load(this.#control, QueueControl.resizesTaken) < count) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
   }
 
   /** Lets the worker finish what is outstanding; done once it touches the bus no more. */
   async stop(): Promise<void> {
     Atomics.store(this.#control, QueueControl.state, QueueState.stop);
-    Atomics.notify(this.#control, QueueControl.state);
+    this.#poke();
     await this.#ended;
     this.#ended = undefined;
-    this.place = undefined;
+  }
+
+  /** Tells whoever drives the queue that nobody will answer any more. */
+  leave(bus: Bus): void {
+    if (this.place === undefined) return;
+    const { deviceRing } = this.place.geometry;
+    Atomics.store(new Uint16Array(bus.buffer, deviceRing, 1), 0, RING_GONE);
+    bus.msix.raise(Atomics.load(this.#control, QueueControl.irq) - 1);
+  }
+
+  /** Wakes the worker, wherever it sleeps. */
+  #poke(): void {
+    Atomics.notify(this.#control, QueueControl.state);
+    this.#doorbell?.wake();
   }
 }

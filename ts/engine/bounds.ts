@@ -37,10 +37,10 @@ export function checkRing(
   checkAligned("a ring", ring, 2);
 }
 
-/** Throws unless a queue's parts are inside the bus, aligned, and apart. */
-export function checkGeometry(busBytes: number, geometry: QueueGeometry): void {
+/** Throws unless a queue's parts are inside the bus, aligned, and apart, and a position is on its rings. */
+export function checkGeometry(busBytes: number, geometry: QueueGeometry, position = 0): void {
   const { descriptors, driverRing, deviceRing, numDescriptors } = geometry;
-  checkRing(busBytes, driverRing, numDescriptors, 0, 0);
+  checkRing(busBytes, driverRing, numDescriptors, position, 0);
   checkRing(busBytes, deviceRing, numDescriptors, 0, 0);
   checkRange(busBytes, descriptors, numDescriptors * DESCRIPTOR_BYTES);
   checkAligned("a table of descriptors", descriptors, 8);
@@ -58,13 +58,19 @@ export function checkGeometry(busBytes: number, geometry: QueueGeometry): void {
 
 /** Throws unless what a device queue checks against makes sense. */
 export function checkLimits(busBytes: number, limits: DeviceLimits): void {
-  const { numSectors, maxLenBytes, hostMemory, iommuTable } = limits;
-  checkInteger("numSectors", numSectors, 0, Number.MAX_SAFE_INTEGER);
+  const { numSectors, maxLenBytes, features, hostMemory, iommuTable } = limits;
+  checkSize(numSectors);
   checkInteger("maxLenBytes", maxLenBytes, 0, 0xffff_ffff);
+  checkInteger("features", features, 0, 0xffff_ffff);
   checkRange(busBytes, hostMemory.offset, hostMemory.length);
   if (iommuTable === 0) return;
   checkAligned("the IOMMU's table", iommuTable, 4);
   checkRange(busBytes, iommuTable, Math.ceil(hostMemory.length / HOST_PAGE_BYTES) * 4);
+}
+
+/** Throws unless a disc can have so many sectors. */
+export function checkSize(numSectors: number): void {
+  checkInteger("numSectors", numSectors, 0, Number.MAX_SAFE_INTEGER);
 }
 
 /** Throws unless a disc is inside the bus and has all its sectors, and a batch has a size. */

@@ -33,8 +33,10 @@ export interface DeviceLimits {
   readonly numSectors: number;
   /** Most bytes of one transfer. */
   readonly maxLenBytes: number;
-  /** Whether writes are refused. */
+  /** Whether whatever changes the disc is refused. */
   readonly readOnly: boolean;
+  /** What is enabled on the queue, of `Feature`; an operation that is not is answered NOTSUPP. */
+  readonly features: number;
   /** The host memory that may be reached. */
   readonly hostMemory: BusRange;
   /** The table of the IOMMU, 0 where there is none. */
@@ -48,14 +50,24 @@ export interface DeviceLimits {
 export interface DriverQueue {
   /** How many more requests fit now. */
   readonly available: number;
+  /** Where the driver ring is, of all that was put: once everything is completed the device ring is there, too. */
+  readonly position: number;
   /**
    * Adds a request; the device need not see it before `publish`. The caller keeps
    * `available` from passing below 0.
    *
    * @param startSector - first sector, to 2^53 − 1
+   * @param flags - of `DescriptorFlag`, besides *in use*: FUA or 0
    * @param tag - comes back with the completion; below 2^32 − 1
    */
-  put(startSector: number, address: number, lenBytes: number, opf: number, tag: number): void;
+  put(
+    startSector: number,
+    address: number,
+    lenBytes: number,
+    opf: number,
+    flags: number,
+    tag: number,
+  ): void;
   /** Shows the device all that was put. */
   publish(): void;
   /**
@@ -81,7 +93,10 @@ export interface DeviceQueue {
    * negative number, for good.
    */
   fetch(polls: number): number;
-  /** `fetch`'s list, of `RequestWord` records; `tag` is the descriptor's index. */
+  /**
+   * `fetch`'s list, of `RequestWord` records: `tag` is the descriptor's index, `flags` FUA or 0, and
+   * what the operation has no use for is 0.
+   */
   readonly requests: Uint32Array;
   /** `complete`'s list, of `CompletionWord` records. */
   readonly completions: Uint32Array;
@@ -90,11 +105,16 @@ export interface DeviceQueue {
   /**
    * Serves new descriptors from a disc that lies in the bus, at most `most`; says how
    * many, or a `QueueFault` as a negative number, for good. Throws if the disc is not inside the
-   * bus, or shorter than `numSectors`.
+   * bus, or shorter than its sectors.
    *
    * @param pio - copy word by word rather than in bulk
    */
   serve(disc: BusRange, pio: boolean, polls: number, most: number): number;
+  /**
+   * The disc has another size from here on; checked against from the next descriptor on. Throws
+   * unless it is a whole number of sectors.
+   */
+  resize(numSectors: number): void;
   /** How many descriptors were answered, modulo 2^32. */
   readonly completed: number;
   /** Gives back what the queue takes of the engine; the queue is of no more use. */
@@ -116,8 +136,11 @@ export interface Engine {
   copyWords(target: number, source: number, lenBytes: number): void;
   /** Sets every byte of a range. Throws outside the bus. */
   fill(offset: number, value: number, lenBytes: number): void;
-  /** Opens the driver's end of a queue; both rings' `idx` become 0. */
-  openDriverQueue(geometry: QueueGeometry): DriverQueue;
+  /**
+   * Opens the driver's end of a queue, both of whose rings are at `position`: 0 for a queue that is
+   * new, else where a driver before this one left them. The driver ring's `idx` is set.
+   */
+  openDriverQueue(geometry: QueueGeometry, position?: number | undefined): DriverQueue;
   /** Opens the device's end of a queue. */
   openDeviceQueue(geometry: QueueGeometry, limits: DeviceLimits): DeviceQueue;
   /** Room for 256 `RequestWord` records, or as many entries of a ring. */

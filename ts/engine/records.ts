@@ -24,7 +24,7 @@ export const RequestWord = {
   startSectorLow: 0,
   /** First sector, high half. */
   startSectorHigh: 1,
-  /** Bus address of the data. */
+  /** Bus address of the data; 0 in a device's request that moves none. */
   address: 2,
   /** Bytes. */
   lenBytes: 3,
@@ -35,7 +35,10 @@ export const RequestWord = {
    * Device: the index of the descriptor.
    */
   tag: 5,
-  /** Descriptor flags; a driver queue adds *in use*. */
+  /**
+   * Driver: descriptor flags, to which the queue adds *in use*.
+   * Device: FUA on a write that has it, else 0.
+   */
   flags: 6,
   /** Result, where a descriptor is decoded; 0 in a request. */
   status: 7,
@@ -63,4 +66,6 @@ export const QueueFault = {
    * in service on the driver ring, one not outstanding on the device ring.
    */
   DESCRIPTOR_STATE: 3,
+  /** The device ring's `idx` is `RING_GONE`: the endpoint has left the queue. */
+  GONE: 4,
 } as const;

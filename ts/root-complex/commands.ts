@@ -2,6 +2,7 @@
 // command, wait for the status (protocol, section 2). One command at a time: its caller sees to that.
 
 import { Command, DEV_NAME_BYTES, Register, Status } from "../abi/layout.js";
+import { Doorbell } from "../bus/doorbell.js";
 import { BlockptError } from "../errors.js";
 
 /** Registers that a command reads; those it does not read are left out. */
@@ -27,10 +28,19 @@ export class CommandChannel {
   readonly #bar: DataView;
   readonly #words: Int32Array;
   readonly #timeoutMs: number;
+  readonly #doorbell: Doorbell | undefined;
   /** A command that was given up after the endpoint had taken it; 0 if there is none. */
   #owed = 0;
 
-  constructor(bar: DataView, timeoutMs: number) {
+  /** @param hasDoorbell - whether the endpoint may sleep until it is rung (protocol, section 5) */
+  constructor(bar: DataView, timeoutMs: number, hasDoorbell: boolean) {
+    if (hasDoorbell) {
+      this.#doorbell = new Doorbell(
+        bar.buffer as SharedArrayBuffer,
+        bar.byteOffset + Register.commandBell,
+        bar.byteOffset + Register.commandSleeping,
+      );
+    }
     this.#bar = bar;
     this.#words = new Int32Array(bar.buffer, bar.byteOffset, Register.devName / 4);
     this.#timeoutMs = timeoutMs;
@@ -46,6 +56,7 @@ export class CommandChannel {
     this.#writeArguments(args);
     Atomics.store(this.#words, STATUS, 0);
     Atomics.store(this.#words, COMMAND, command);
+    this.#doorbell?.ring();
     let status: number;
     try {
       status = await this.#status(command);

@@ -38,9 +38,9 @@ const LAST_LOOKS = 4;
  * just before the other answers, again and again, and every request costs two sleeps. On one
  * core the other side does not run while this one looks.
  */
-const SPIN_MS = availableParallelism() > 1 ? 0.4 : 0;
+export const SPIN_MS = availableParallelism() > 1 ? 0.4 : 0;
 /** Longest wait for an interrupt before the ring is looked at again. */
-const LOST_INTERRUPT_MS = 20;
+export const LOST_INTERRUPT_MS = 20;
 
 const RESOLVED = Promise.resolve();
 

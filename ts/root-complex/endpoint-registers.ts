@@ -1,7 +1,14 @@
 // What the endpoint's registers say of the BAR. They are the other side's, so they are checked
 // before anything is laid out by them.
 
-import { MAGIC, MSIX_ENTRY_BYTES, REGISTERS_BYTES, Register } from "../abi/layout.js";
+import {
+  EXT_MAGIC,
+  EXT_VERSION,
+  MAGIC,
+  MSIX_ENTRY_BYTES,
+  REGISTERS_BYTES,
+  Register,
+} from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { MsixLocation } from "../bus/config-space.js";
 import { Msix } from "../bus/msix.js";
@@ -12,6 +19,8 @@ export interface EndpointRegisters {
   readonly queueBarOffset: number;
   readonly availableQsize: number;
   readonly vectors: number;
+  /** Whether it has the extension block (protocol, section 5). */
+  readonly hasExtension: boolean;
 }
 
 /** Finds the registers, and checks what they say of the BAR. */
@@ -38,7 +47,10 @@ export function readEndpoint(bus: Bus): EndpointRegisters {
         `in a BAR of ${bar.byteLength}`,
     );
   }
-  return { queueBarOffset, availableQsize, vectors: vectorsIn(bar.byteLength - end) };
+  const hasExtension =
+    bar.getUint32(Register.extMagic, true) === EXT_MAGIC &&
+    bar.getUint32(Register.extVersion, true) >= EXT_VERSION;
+  return { queueBarOffset, availableQsize, vectors: vectorsIn(bar.byteLength - end), hasExtension };
 }
 
 /** How many vectors a table and its pending bits of so many bytes are for (protocol, section 2). */
@@ -60,6 +72,7 @@ export function sameRegisters(one: EndpointRegisters, other: EndpointRegisters):
   return (
     one.queueBarOffset === other.queueBarOffset &&
     one.availableQsize === other.availableQsize &&
-    one.vectors === other.vectors
+    one.vectors === other.vectors &&
+    one.hasExtension === other.hasExtension
   );
 }

@@ -1,273 +1,367 @@
-// One queue of an attached disk, as the root complex keeps it: requests with a
-// promise each, in slots, on the driver's end of the rings.
-//
-// A slot's life:
-//
-//   free ──request──► pending ──completion──► free        the promise settles
-//                        └──timeout──► abandoned ──completion──► free
-//
-// An abandoned request's promise is rejected at once; its descriptor, its buffer and
-// its mapping stay the device's until it completes after all, or the disk is detached.
+// One queue of an attached disk, in the thread that uses it: the block layer's driver on the
+// driver's end of the rings.
 
-import { BlkStatus, Operation } from "../abi/layout.js";
+import { BlkStatus, Operation, SLEEPING_OFFSET } from "../abi/layout.js";
+import { GenDisk } from "../block/gendisk.js";
+import type { Operations } from "../block/operations.js";
+import type { Request, Segment } from "../block/request.js";
+import { TagSet } from "../block/tag-set.js";
 import type { Bus } from "../bus/bus.js";
+import type { MsixLocation } from "../bus/config-space.js";
+import { Doorbell } from "../bus/doorbell.js";
+import { isEndpointHere } from "../bus/local-endpoints.js";
 import type { DriverQueue, QueueGeometry } from "../engine/engine.js";
-import { COMPLETION_WORDS, CompletionWord } from "../engine/records.js";
-import { assert, BlockptError } from "../errors.js";
-import { CompletionLadder, type CompletionSource } from "./completion.js";
+import { COMPLETION_WORDS, CompletionWord, QueueFault } from "../engine/records.js";
+import { BlockptError } from "../errors.js";
+import {
+  CompletionLadder,
+  type CompletionSource,
+  LOST_INTERRUPT_MS,
+  SPIN_MS,
+} from "./completion.js";
+import { DiskState, offline } from "./disk-state.js";
+import { EndpointWatch } from "./endpoint-watch.js";
 
-/** Called once the device is done with a request's buffer; `ok` if its promise is about to be fulfilled. */
-export type BufferDone = (ok: boolean) => void;
+/** What a queue is made from, in whatever thread. */
+export interface QueueParts {
+  /** What the disk is called here. */
+  readonly diskName: string;
+  /** Which of its queues. */
+  readonly index: number;
+  readonly geometry: QueueGeometry;
+  /** The doorbell block, in the bus, if the endpoint has one. */
+  readonly doorbell: number | undefined;
+  /** The MSI-X vector, counted from 0; undefined if the function has none. */
+  readonly vector: number | undefined;
+  /** Where the vector writes. */
+  readonly interruptAddress: number;
+  readonly msix: MsixLocation;
+  /** The words of `DiskState`. */
+  readonly state: SharedArrayBuffer;
+  readonly readOnly: boolean;
+  readonly features: number;
+  readonly logicalBlockBytes: number;
+  readonly maxLenBytes: number;
+  readonly requestTimeoutMs: number;
+}
 
-/** How many sweeps fit into the time after which a request is given up. */
-const SWEEPS = 8;
+/** Puts after which they are published, at the latest: less than an engine's list has room for. */
+const COMMIT_EVERY = 128;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
-const SlotState = { free: 0, pending: 1, abandoned: 2 } as const;
-
-const STATUS_NAMES = new Map<number, string>(
-  Object.entries(BlkStatus).map(([name, status]) => [status, name]),
-);
-
-export class RemoteQueue implements CompletionSource {
+export class RemoteQueue implements Operations, CompletionSource {
+  readonly disk: GenDisk<"added">;
+  readonly state: DiskState;
   readonly #bus: Bus;
-  readonly #driver: DriverQueue;
+  readonly #parts: QueueParts;
+  readonly #tags: TagSet;
   readonly #ladder: CompletionLadder;
-  readonly #sweeper: NodeJS.Timeout;
-  readonly #timeoutMs: number;
-  /** A stack of free slots; a slot's number is its request's tag. */
-  readonly #freeSlots: Uint32Array;
-  #freeCount: number;
-  readonly #state: Uint8Array;
-  readonly #opf: Uint8Array;
-  readonly #startSector: Float64Array;
+  readonly #doorbell: Doorbell | undefined;
+  /** Holds the event loop while something is waited for. */
+  readonly #keepAlive: NodeJS.Timeout;
+  /** Whether another thread than this one clears the rings. */
+  readonly #isShared: boolean;
+  readonly #onSuspect: () => void;
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  /** Of each tag: where its data is on the bus, how much of it is mapped, whether it is a bounce. */
   readonly #address: Uint32Array;
-  readonly #lenBytes: Uint32Array;
-  /** The sweep before which the request was made. */
-  readonly #sweepOf: Uint32Array;
-  readonly #resolve: ((value: undefined) => void)[] = [];
-  readonly #reject: ((error: BlockptError) => void)[] = [];
-  readonly #bufferDone: (BufferDone | undefined)[] = [];
-  #pending = 0;
-  #sweep = 0;
-  #failure: BlockptError | undefined;
-  readonly #waiting: (() => void)[] = [];
-  /** The slot whose promise is being made. */
-  #slot = 0;
+  readonly #mapped: Uint32Array;
+  readonly #bounced: Uint8Array;
+  #driver: DriverQueue;
+  #watch: EndpointWatch;
+  #version: number;
+  #epoch: number;
+  #staged = 0;
 
-  /**
-   * @param vector - the MSI-X vector, counted from 0; undefined if the function has none
-   * @param interruptAddress - where the vector writes
-   */
-  constructor(
-    bus: Bus,
-    geometry: QueueGeometry,
-    vector: number | undefined,
-    interruptAddress: number,
-    timeoutMs: number,
-  ) {
-    const depth = geometry.numDescriptors - 1;
+  /** @param onSuspect - hears, in the thread that attached the disk, that the endpoint has left the queue */
+  constructor(bus: Bus, parts: QueueParts, onSuspect?: () => void) {
+    const depth = parts.geometry.numDescriptors - 1;
+    const { doorbell } = parts;
     this.#bus = bus;
-    this.#driver = bus.engine.openDriverQueue(geometry);
-    this.#timeoutMs = timeoutMs;
-    this.#freeSlots = Uint32Array.from({ length: depth }, (_, height) => depth - 1 - height);
-    this.#freeCount = depth;
-    this.#state = new Uint8Array(depth);
-    this.#opf = new Uint8Array(depth);
-    this.#startSector = new Float64Array(depth);
+    this.#parts = parts;
+    this.#isShared = onSuspect === undefined;
+    this.#onSuspect = onSuspect ?? (() => {});
+    this.state = new DiskState(parts.state);
+    this.#version = this.state.version;
+    this.#epoch = this.state.epoch;
+    this.#words = new Int32Array(bus.buffer);
+    this.#bytes = new Uint8Array(bus.buffer);
     this.#address = new Uint32Array(depth);
-    this.#lenBytes = new Uint32Array(depth);
-    this.#sweepOf = new Uint32Array(depth);
-    this.#sweeper = setInterval(this.#sweepNow, Math.ceil(timeoutMs / SWEEPS));
-    this.#sweeper.unref();
-    this.#ladder = new CompletionLadder(this, bus, vector, interruptAddress, this.#sweeper);
-  }
-
-  /** How many requests whose promise has not settled. */
-  get inFlight(): number {
-    return this.#pending;
-  }
-
-  /** How many more requests may be made now. */
-  get available(): number {
-    return this.#freeCount;
-  }
-
-  /**
-   * Makes a request; `available` is above 0. The promise is rejected with
-   * `ERR_BLOCKPT_IO`, `ERR_BLOCKPT_TIMEOUT`, or what ended the queue.
-   */
-  request(
-    opf: number,
-    startSector: number,
-    address: number,
-    lenBytes: number,
-    bufferDone: BufferDone | undefined,
-  ): Promise<undefined> {
-    if (this.#failure !== undefined) {
-      bufferDone?.(false);
-      return Promise.reject(this.#failure);
+    this.#mapped = new Uint32Array(depth);
+    this.#bounced = new Uint8Array(depth);
+    if (doorbell !== undefined) {
+      this.#doorbell = new Doorbell(bus.buffer, doorbell, doorbell + SLEEPING_OFFSET);
     }
-    assert(this.#freeCount > 0, "a request without a free slot");
-    const slot = this.#freeSlots[--this.#freeCount] as number;
-    this.#state[slot] = SlotState.pending;
-    this.#opf[slot] = opf;
-    this.#startSector[slot] = startSector;
-    this.#address[slot] = address;
-    this.#lenBytes[slot] = lenBytes;
-    this.#sweepOf[slot] = this.#sweep;
-    this.#bufferDone[slot] = bufferDone;
-    this.#pending++;
-    // Mapped before the descriptor is published, unmapped after its completion.
-    this.#bus.iommu?.map(address, lenBytes);
-    this.#driver.put(startSector, address, lenBytes, opf, slot);
-    this.#ladder.kick();
-    this.#slot = slot;
-    return new Promise(this.#keepSettlers);
+    bus.msix.locate(parts.msix, bus.bar.offset);
+    const position = this.state.position(parts.index);
+    this.#driver = bus.engine.openDriverQueue(parts.geometry, position);
+    this.#watch = new EndpointWatch(bus);
+    this.#tags = new TagSet(1, depth);
+    this.disk = new GenDisk(this.#tags, this, {
+      name: parts.diskName,
+      limits: {
+        sectors: this.state.sectors,
+        logicalBlockBytes: parts.logicalBlockBytes,
+        maxLenBytes: parts.maxLenBytes,
+        readOnly: parts.readOnly,
+        features: parts.features,
+      },
+      timeoutMs: parts.requestTimeoutMs,
+      spinMs: SPIN_MS,
+      unplugLater: () => this.#ladder.kick(),
+      roomHint: "raise createBus's hostMemoryBytes",
+    }).add();
+    this.#keepAlive = setInterval(() => {}, MAX_TIMER_MS);
+    this.#keepAlive.unref();
+    const { vector, interruptAddress } = parts;
+    this.#ladder = new CompletionLadder(this, bus, vector, interruptAddress, this.#keepAlive);
+    if (!this.state.isOnline) this.disk.fail(0, offline(parts.diskName, "the endpoint is gone"));
   }
 
-  /** Resolves after a completion that nobody before it waited for, or at the end of the queue. */
-  whenCompleted(): Promise<void> {
-    if (this.#failure !== undefined) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  get inFlight(): number {
+    return this.disk.inFlight;
   }
 
-  /** What ended the queue, if anything did. */
-  get failure(): BlockptError | undefined {
-    return this.#failure;
+  /** Requests that have not ended, or that the device has still. */
+  get outstanding(): number {
+    const depth = this.#parts.geometry.numDescriptors - 1;
+    return Math.max(this.disk.inFlight, depth - this.#tags.available(0));
   }
 
   /** Whether the device may still read or write some byte of a range, be its request given up or not. */
   isUsing(address: number, lenBytes: number): boolean {
-    return this.#state.some((state, slot) => {
-      const start = this.#address[slot] as number;
-      const end = start + (this.#lenBytes[slot] as number);
-      return state !== SlotState.free && start < address + lenBytes && address < end;
+    return this.#mapped.some((mapped, tag) => {
+      const start = this.#address[tag] as number;
+      return mapped > 0 && start < address + lenBytes && address < start + mapped;
     });
   }
 
+  queueRq(request: Request, isLast: boolean): number {
+    if (this.state.version !== this.#version) {
+      const epoch = this.#epoch;
+      this.refresh();
+      // The request ended there, and is nobody's now.
+      if (this.#epoch !== epoch) return BlkStatus.OK;
+    }
+    const { tag, opf } = request;
+    let address = 0;
+    if (opf === Operation.READ || opf === Operation.WRITE) {
+      if (!hasItsBuffers(request)) return BlkStatus.INVAL;
+      const inPlace = this.#addressOf(request.segments[0] as Segment);
+      const mapped = inPlace ?? this.#bounce(request);
+      if (mapped === undefined) return BlkStatus.RESOURCE;
+      address = mapped;
+      this.#address[tag] = address;
+      this.#mapped[tag] = request.lenBytes;
+      this.#bounced[tag] = inPlace === undefined ? 1 : 0;
+      // Mapped before the descriptor is published, unmapped after its completion.
+      this.#bus.iommu?.map(address, request.lenBytes);
+    }
+    this.#driver.put(request.startSector, address, request.lenBytes, opf, request.flags, tag);
+    if (isLast || ++this.#staged === COMMIT_EVERY) this.commitRqs();
+    return BlkStatus.OK;
+  }
+
+  commitRqs(): void {
+    this.#staged = 0;
+    if (!this.#isShared) {
+      this.#driver.publish();
+    } else if (this.state.enter(this.#parts.index, this.#epoch)) {
+      this.#driver.publish();
+      this.state.leave(this.#parts.index);
+    } else {
+      this.refresh();
+      return;
+    }
+    this.#doorbell?.ring();
+  }
+
+  complete(request: Request, status: number): void {
+    const { tag } = request;
+    const mapped = this.#mapped[tag] as number;
+    if (mapped === 0) return;
+    const address = this.#address[tag] as number;
+    this.#mapped[tag] = 0;
+    this.#bus.iommu?.unmap(address, mapped);
+    if (this.#bounced[tag] === 0) return;
+    if (status === BlkStatus.OK && request.opf === Operation.READ) {
+      hasItsBuffers(request);
+      let source = address;
+      for (let index = 0; index < request.segmentCount; index++) {
+        const { bio, offset, length } = request.segments[index] as Segment;
+        const data = this.#bytes.subarray(source, source + length);
+        if (bio.error === undefined) (bio.buffer as Uint8Array).set(data, offset);
+        source += length;
+      }
+    }
+    this.#bus.hostPages.release(address);
+  }
+
+  timeout(): boolean {
+    // Its completion may lie on the ring, and nobody have looked.
+    this.reap();
+    return true;
+  }
+
+  poll(_hwQueue: number, waitMs: number): number {
+    const count = this.reap();
+    if (count > 0 || waitMs === 0) return count;
+    if (!isEndpointHere(this.#bus.buffer) && !this.#watch.lives()) {
+      this.#suspect("the endpoint is gone");
+      return 0;
+    }
+    return this.#block(Math.min(waitMs, LOST_INTERRUPT_MS));
+  }
+
+  mayMerge(request: Request, buffer: Uint8Array): boolean {
+    const last = request.segments[request.segmentCount - 1] as Segment;
+    if (last.bio.buffer?.buffer !== this.#bus.buffer) return buffer.buffer !== this.#bus.buffer;
+    // In place there is one address for all of it.
+    const end = last.bio.buffer.byteOffset + last.offset + last.length;
+    return buffer.buffer === this.#bus.buffer && buffer.byteOffset === end;
+  }
+
   publish(): void {
-    if (this.#failure === undefined) this.#driver.publish();
+    this.disk.unplug();
   }
 
   reap(): number {
-    if (this.#failure !== undefined) return 0;
+    if (this.state.version !== this.#version) this.refresh();
+    if (this.disk.failure() !== undefined) return 0;
     const count = this.#driver.reap();
     if (count < 0) {
-      this.#fail(
-        new BlockptError(
-          "ERR_BLOCKPT_PROTOCOL",
-          `the endpoint was stopped, or broke the protocol on the device ring (fault ${-count})`,
-        ),
-      );
+      this.#fault(-count);
       return 0;
     }
     const { completions } = this.#driver;
-    for (let index = 0; index < count; index++) {
+    const epoch = this.#epoch;
+    for (let index = 0; index < count && this.#epoch === epoch; index++) {
       const record = index * COMPLETION_WORDS;
-      this.#complete(
-        completions[record + CompletionWord.tag] as number,
-        completions[record + CompletionWord.status] as number,
-      );
+      const tag = completions[record + CompletionWord.tag] as number;
+      const request = this.#tags.find(0, tag);
+      // One that was given up has no end left, but gives its tag and its buffer back.
+      if (request === undefined) this.#tags.reclaim(0, tag);
+      else request.complete(completions[record + CompletionWord.status] as number);
     }
-    // One waits for each that is done; all, when nothing is left that would wake the others.
-    if (count > 0) this.#wakeWaiting(this.#pending === 0 ? this.#waiting.length : count);
     return count;
   }
 
-  /** Ends the queue, which the device has left; what is outstanding is rejected. */
-  close(): void {
-    this.#fail(new BlockptError("ERR_BLOCKPT_DETACHED", "the disk was detached"));
-    for (let slot = 0; slot < this.#state.length; slot++) {
-      if (this.#state[slot] !== SlotState.free) this.#release(slot, false);
+  /** Takes what has changed of the disk: its size, and whether it is online. */
+  refresh(): void {
+    this.#version = this.state.version;
+    const { epoch, sectors } = this.state;
+    this.disk.resize(sectors);
+    if (epoch === this.#epoch) return;
+    this.#epoch = epoch;
+    this.disk.fail(0, offline(this.#parts.diskName, "the endpoint is gone"));
+    if (!this.state.isOnline) return;
+    // It is back: nothing of what was outstanding is its own any more.
+    this.disk.reclaimAll(0);
+    this.#driver.close();
+    this.#driver = this.#bus.engine.openDriverQueue(this.#parts.geometry, 0);
+    this.#watch = new EndpointWatch(this.#bus);
+    this.#staged = 0;
+    this.disk.resume(0);
+  }
+
+  /** Resolves once the disk is online. */
+  async whenOnline(): Promise<void> {
+    this.#keepAlive.ref();
+    try {
+      for (;;) {
+        const { version } = this.state;
+        this.refresh();
+        const failure = this.disk.failure();
+        if (failure === undefined) return;
+        if (failure.code !== "ERR_BLOCKPT_OFFLINE") throw failure;
+        await this.state.versionChange(version, 1000);
+      }
+    } finally {
+      this.#keepAlive.unref();
     }
-    clearInterval(this.#sweeper);
+  }
+
+  /** Gives everything back; what is outstanding is rejected. The device has left the queue, or has nothing of it. */
+  close(): void {
+    this.disk.remove();
+    clearInterval(this.#keepAlive);
     this.#ladder.close();
+    this.state.release(this.#parts.index, this.#driver.position);
     this.#driver.close();
   }
 
-  readonly #keepSettlers = (
-    resolve: (value: undefined) => void,
-    reject: (error: BlockptError) => void,
-  ): void => {
-    this.#resolve[this.#slot] = resolve;
-    this.#reject[this.#slot] = reject;
-  };
-
-  #complete(slot: number, status: number): void {
-    const pending = this.#state[slot] === SlotState.pending;
-    const ok = pending && status === BlkStatus.OK;
-    if (pending) this.#pending--;
-    try {
-      this.#release(slot, ok);
-    } catch (cause) {
-      // Its own request's fault, and nobody else's: the buffer was taken away meanwhile.
-      const text = "the buffer was detached or resized while it was read into";
-      (this.#reject[slot] as (error: BlockptError) => void)(
-        new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", text, { cause }),
-      );
-      return;
-    }
-    if (!pending) return;
-    if (ok) {
-      (this.#resolve[slot] as (value: undefined) => void)(undefined);
+  #fault(fault: number): void {
+    // The rings may have been cleared since: then this was no fault.
+    if (this.state.version !== this.#version) {
+      this.refresh();
+    } else if (fault === QueueFault.GONE) {
+      this.#suspect("the endpoint has left the queue");
     } else {
-      const name = STATUS_NAMES.get(status) ?? "an unknown status";
-      this.#settleBadly(slot, "ERR_BLOCKPT_IO", `the device answered ${name} (${status})`, status);
+      const why = `the endpoint broke the protocol on the device ring (fault ${fault})`;
+      this.disk.fail(0, new BlockptError("ERR_BLOCKPT_PROTOCOL", why));
     }
   }
 
-  /** The device is done with the slot's descriptor and buffer. Whatever `bufferDone` throws, the slot is free. */
-  #release(slot: number, ok: boolean): void {
-    const bufferDone = this.#bufferDone[slot];
-    this.#bufferDone[slot] = undefined;
-    this.#state[slot] = SlotState.free;
-    this.#freeSlots[this.#freeCount++] = slot;
-    this.#bus.iommu?.unmap(this.#address[slot] as number, this.#lenBytes[slot] as number);
-    bufferDone?.(ok);
+  /** The endpoint is gone, as far as can be seen from here: the thread that attached the disk sees to it. */
+  #suspect(why: string): void {
+    this.disk.fail(0, offline(this.#parts.diskName, why));
+    this.state.suspect();
+    this.#onSuspect();
   }
 
-  #settleBadly(
-    slot: number,
-    code: "ERR_BLOCKPT_IO" | "ERR_BLOCKPT_TIMEOUT",
-    what: string,
-    blkStatus: number,
-  ): void {
-    const operation = this.#opf[slot] === Operation.WRITE ? "write" : "read";
-    const where = `${this.#lenBytes[slot]} bytes at sector ${this.#startSector[slot]}`;
-    (this.#reject[slot] as (error: BlockptError) => void)(
-      new BlockptError(code, `${operation} of ${where}: ${what}`, { blkStatus }),
+  /** Waits for the interrupt, as the completion ladder does, but blocks. */
+  #block(waitMs: number): number {
+    const { vector, interruptAddress } = this.#parts;
+    const word = interruptAddress / 4;
+    Atomics.store(this.#words, word, 0);
+    if (vector !== undefined) this.#bus.msix.unmask(vector);
+    let count = this.reap();
+    if (count === 0 && this.disk.failure() === undefined) {
+      Atomics.wait(this.#words, word, 0, waitMs);
+      count = this.reap();
+    }
+    if (vector !== undefined) this.#bus.msix.mask(vector);
+    return count;
+  }
+
+  /** Copies a request's data to pages of host memory, or finds pages for it; undefined if there are none. */
+  #bounce(request: Request): number | undefined {
+    const address = this.#bus.hostPages.claim(request.lenBytes);
+    if (address === undefined || request.opf === Operation.READ) return address;
+    let target = address;
+    for (let index = 0; index < request.segmentCount; index++) {
+      const { bio, offset, length } = request.segments[index] as Segment;
+      const buffer = bio.buffer as Uint8Array;
+      const whole = length === buffer.length;
+      this.#bytes.set(whole ? buffer : buffer.subarray(offset, offset + length), target);
+      target += length;
+    }
+    return address;
+  }
+
+  /** The bus address of a segment whose buffer lies in host memory. */
+  #addressOf(segment: Segment): number | undefined {
+    const buffer = segment.bio.buffer as Uint8Array;
+    if (buffer.buffer !== this.#bus.buffer) return undefined;
+    const address = buffer.byteOffset;
+    const { offset, length } = this.#bus.hostMemory;
+    const inside = address >= offset && address + buffer.length <= offset + length;
+    return inside ? address + segment.offset : undefined;
+  }
+}
+
+/** Whether every buffer is still there, and as long as it was; a bio that lost its own gets an error. */
+function hasItsBuffers(request: Request): boolean {
+  let all = true;
+  for (let index = 0; index < request.segmentCount; index++) {
+    const { bio, offset, length } = request.segments[index] as Segment;
+    if ((bio.buffer?.length ?? 0) >= offset + length) continue;
+    all = false;
+    bio.error ??= new BlockptError(
+      "ERR_BLOCKPT_INVALID_ARGUMENT",
+      "the buffer was detached or resized while it was read or written",
     );
   }
-
-  #fail(failure: BlockptError): void {
-    this.#failure ??= failure;
-    for (let slot = 0; slot < this.#state.length; slot++) {
-      if (this.#state[slot] !== SlotState.pending) continue;
-      this.#state[slot] = SlotState.abandoned;
-      (this.#reject[slot] as (error: BlockptError) => void)(failure);
-    }
-    this.#pending = 0;
-    this.#wakeWaiting(this.#waiting.length);
-  }
-
-  #wakeWaiting(count: number): void {
-    if (this.#waiting.length === 0) return;
-    for (const resolve of this.#waiting.splice(0, count)) resolve();
-  }
-
-  /** Gives up requests that are too old; also a net below lost interrupts, as it looks at the ring. */
-  readonly #sweepNow = (): void => {
-    this.reap();
-    this.#sweep++;
-    if (this.#pending === 0) return;
-    for (let slot = 0; slot < this.#state.length; slot++) {
-      if (this.#state[slot] !== SlotState.pending) continue;
-      if (this.#sweep - (this.#sweepOf[slot] as number) <= SWEEPS) continue;
-      this.#state[slot] = SlotState.abandoned;
-      this.#pending--;
-      const what = `no answer within ${this.#timeoutMs} ms`;
-      this.#settleBadly(slot, "ERR_BLOCKPT_TIMEOUT", what, BlkStatus.TIMEOUT);
-    }
-    if (this.#pending === 0) this.#wakeWaiting(this.#waiting.length);
-  };
+  return all;
 }

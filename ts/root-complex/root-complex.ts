@@ -1,20 +1,22 @@
-// The root complex: finds the endpoint on the bus, and attaches and detaches its discs.
+// The root complex: finds the endpoint on the bus, attaches and detaches its discs, and attaches
+// them again when the endpoint was gone and is back.
 
-import { Command, Permission, Register, SECTOR_BYTES } from "../abi/layout.js";
-import { type QueueLayout, queueLayout } from "../abi/queue-layout.js";
+import { Feature } from "../abi/layout.js";
+import { queueLayout } from "../abi/queue-layout.js";
 import type { Bus } from "../bus/bus.js";
-import type { QueueGeometry } from "../engine/engine.js";
 import { BlockptError, callBack, checkInteger } from "../errors.js";
-import { CommandChannel, readDeviceNames } from "./commands.js";
+import { Attachment, INTERRUPT_STRIDE, MAX_VECTORS } from "./attachment.js";
+import { CommandChannel } from "./commands.js";
+import { DeviceCommands, isTimeout } from "./device-commands.js";
 import {
   type EndpointRegisters,
   msixOf,
   readEndpoint,
   sameRegisters,
 } from "./endpoint-registers.js";
-import { RemoteQueue } from "./queue.js";
-import { type QueuePlace, QueuePlaces } from "./queue-places.js";
-import { RemoteDisk } from "./remote-disk.js";
+import { EndpointWatch, LOOK_MS } from "./endpoint-watch.js";
+import { type DiskPlace, QueuePlaces } from "./queue-places.js";
+import type { RemoteDisk } from "./remote-disk.js";
 
 /** How a root complex looks for its endpoint. */
 export interface ProbeOptions {
@@ -22,12 +24,22 @@ export interface ProbeOptions {
   commandTimeoutMs?: number | undefined;
   /** Hears what the driver says, a line each, as the kernel's log shows it. */
   log?: ((line: string) => void) | undefined;
+  /**
+   * Whether the extension block is used where the endpoint has one (protocol, section 5). False speaks as
+   * the reference driver does: polled, and without flush. Default true.
+   */
+  extension?: boolean | undefined;
 }
 
 /** How a disc is attached. */
 export interface AttachOptions {
-  /** Descriptors of the queue, 16 to 65535: one more than requests may be in flight. Default 1024. */
+  /** Descriptors of each queue, 16 to 65535: one more than requests may be in flight. Default 1024. */
   numDescriptors?: number | undefined;
+  /**
+   * Queues, each served by a thread of the endpoint: the disk's own, and those that `openQueue` gives
+   * to other threads. At most as many as the disc is exported with. Default 1.
+   */
+  queues?: number | undefined;
   /** What the disk is called here. Default `pci-rd-` and the last component of its name. */
   localName?: string | undefined;
   /**
@@ -35,21 +47,27 @@ export interface AttachOptions {
    * it later. Default 30000.
    */
   requestTimeoutMs?: number | undefined;
+  /** Hears that the disc has another size: `disk.sectors`. */
+  onResize?: ((disk: RemoteDisk) => void) | undefined;
+  /** Hears that the endpoint is gone; what is in flight is rejected, and what comes. */
+  onOffline?: ((disk: RemoteDisk) => void) | undefined;
+  /** Hears that the endpoint is back, and the disk attached again. */
+  onOnline?: ((disk: RemoteDisk) => void) | undefined;
 }
 
 /** Where the function is: domain, bus, device, function. */
 const PCI_ADDRESS = "0001:01:00.0";
-/** Bytes between two interrupt words: a cache line each. */
-const INTERRUPT_STRIDE = 64;
 /** The longest time of a timer. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-/** Most queues that this side drives at once; one page of interrupt words. */
-const MAX_QUEUES = 64;
+/** Most queues of a disk: `qidx` counts to 254, and 255 is the disc's events. */
+const MAX_QUEUES = 255;
 
-/** An attached disk. */
-interface Attachment {
-  readonly disk: RemoteDisk;
-  readonly place: QueuePlace;
+/** An attached disk, and who hears of it. */
+interface Attached {
+  readonly attachment: Attachment;
+  readonly options: AttachOptions;
+  /** Why it could not be attached again, said once. */
+  complaint: string;
 }
 
 /**
@@ -81,30 +99,41 @@ export class RootComplex {
   readonly pciAddress = PCI_ADDRESS;
   readonly #bus: Bus;
   readonly #registers: EndpointRegisters;
-  readonly #commands: CommandChannel;
-  #closed = false;
+  readonly #commands: DeviceCommands;
   readonly #log: (line: string) => void;
   readonly #places: QueuePlaces;
-  readonly #attached = new Map<string, Attachment>();
+  readonly #attached = new Map<string, Attached>();
   /** Places of attaches that the endpoint did not answer. */
-  readonly #unanswered = new Map<string, QueuePlace>();
+  readonly #unanswered = new Map<string, DiskPlace>();
   readonly #interruptPage: number;
+  readonly #timer: NodeJS.Timeout;
+  #watch: EndpointWatch;
+  #recovering = false;
+  #closed = false;
   #devices: readonly string[] = [];
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(bus: Bus, registers: EndpointRegisters, options: ProbeOptions) {
+  private constructor(bus: Bus, options: ProbeOptions) {
+    const { commandTimeoutMs = 5000, log = () => {}, extension = true } = options;
+    const registers = readEndpoint(bus);
+    checkInteger("commandTimeoutMs", commandTimeoutMs, 1, MAX_TIMEOUT_MS);
     this.#bus = bus;
     this.#registers = registers;
-    const { commandTimeoutMs = 5000, log = () => {} } = options;
-    checkInteger("commandTimeoutMs", commandTimeoutMs, 1, MAX_TIMEOUT_MS);
-    this.#commands = new CommandChannel(bus.barView(), commandTimeoutMs);
+    const hasExtension = extension && registers.hasExtension;
+    // The endpoint may sleep if it is told so; nobody else shall find it asleep.
+    const channel = new CommandChannel(bus.barView(), commandTimeoutMs, registers.hasExtension);
+    this.#commands = new DeviceCommands(channel, bus.barView(), hasExtension);
     this.#log = log;
     this.#places = new QueuePlaces(
       registers.availableQsize,
-      Math.min(registers.vectors, MAX_QUEUES),
+      Math.min(registers.vectors, MAX_VECTORS),
     );
     this.#interruptPage = claimInterruptPage(bus);
     bus.msix.locate(msixOf(registers), bus.bar.offset);
+    this.#commands.enable(Feature.DOORBELL);
+    this.#watch = new EndpointWatch(bus);
+    this.#timer = setInterval(this.#look, LOOK_MS);
+    this.#timer.unref();
   }
 
   /**
@@ -115,11 +144,11 @@ export class RootComplex {
    * if it does not answer
    */
   static async probe(bus: Bus, options: ProbeOptions = {}): Promise<RootComplex> {
-    const rc = new RootComplex(bus, readEndpoint(bus), options);
+    const rc = new RootComplex(bus, options);
     try {
       await rc.rescan();
     } catch (error) {
-      rc.#releaseInterruptPage();
+      rc.#release();
       throw error;
     }
     for (const device of rc.#devices) rc.#say(`Found ${device}`);
@@ -134,7 +163,7 @@ export class RootComplex {
 
   /** The disks that are attached. */
   get disks(): RemoteDisk[] {
-    return [...this.#attached.values()].map((attachment) => attachment.disk);
+    return [...this.#attached.values()].map(({ attachment }) => attachment.disk);
   }
 
   /**
@@ -148,7 +177,9 @@ export class RootComplex {
       for (const device of [...this.#attached.keys()]) await this.#detach(device);
       for (const device of [...this.#unanswered.keys()]) await this.#stop(device);
       this.#closed = true;
-      this.#releaseInterruptPage();
+      // The next one may be a driver that does not ring.
+      this.#commands.enable(0);
+      this.#release();
     });
   }
 
@@ -166,8 +197,8 @@ export class RootComplex {
    *
    * @param name - one of `devices`, or its last component
    * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SUCH_DISC`, `ERR_BLOCKPT_ALREADY_ATTACHED`,
-   * `ERR_BLOCKPT_NO_SPACE` if descriptor space or the vectors are used up (the message
-   * says what would fit), `ERR_BLOCKPT_NO_ENDPOINT` if it was stopped, `ERR_BLOCKPT_COMMAND`,
+   * `ERR_BLOCKPT_NO_SPACE` if descriptor space, the vectors or the disc's queues are used up (the
+   * message says what would fit), `ERR_BLOCKPT_NO_ENDPOINT` if it was stopped, `ERR_BLOCKPT_COMMAND`,
    * `ERR_BLOCKPT_COMMAND_TIMEOUT`, `ERR_BLOCKPT_PROTOCOL`, `ERR_BLOCKPT_INVALID_ARGUMENT`
    */
   attach(name: string, options: AttachOptions = {}): Promise<RemoteDisk> {
@@ -175,11 +206,11 @@ export class RootComplex {
   }
 
   /**
-   * Detaches a disk: the endpoint drains its queue, and what the disk took is given back.
+   * Detaches a disk: the endpoint drains its queues, and what the disk took is given back.
    *
    * @param name - the device's name, its last component, or the disk's local name
    * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SUCH_DISC` if it is not attached;
-   * `ERR_BLOCKPT_BUSY` while requests are in flight; `ERR_BLOCKPT_COMMAND_TIMEOUT` if the
+   * `ERR_BLOCKPT_BUSY` while requests are in flight, or another thread has a queue of it open; `ERR_BLOCKPT_COMMAND_TIMEOUT` if the
    * endpoint does not answer: the disk then stays attached
    */
   detach(name: string): Promise<void> {
@@ -201,14 +232,15 @@ export class RootComplex {
     if (!sameRegisters(readEndpoint(this.#bus), this.#registers)) {
       throw new BlockptError("ERR_BLOCKPT_PROTOCOL", "the endpoint has changed: probe again");
     }
-    this.#devices = await this.#commands.run(Command.GET_DEVICES, {}, readDeviceNames);
+    this.#devices = await this.#commands.getDevices();
     return this.#devices;
   }
 
   async #attach(name: string, options: AttachOptions): Promise<RemoteDisk> {
-    const { numDescriptors = 1024, requestTimeoutMs = 30_000 } = options;
-    const layout = queueLayout(numDescriptors);
+    const { numDescriptors = 1024, requestTimeoutMs = 30_000, queues = 1 } = options;
+    queueLayout(numDescriptors);
     checkInteger("requestTimeoutMs", requestTimeoutMs, 1, MAX_TIMEOUT_MS);
+    checkInteger("queues", queues, 1, MAX_QUEUES);
     const devices = await this.#getDevices();
     const device = theOneNamed(name, devices);
     if (device === undefined) {
@@ -220,108 +252,74 @@ export class RootComplex {
     }
     const devIdx = devices.indexOf(device);
     await this.#settle(device, devIdx);
-    const disc = await this.#examine(device, devIdx);
-    const place = this.#places.claim(numDescriptors, layout);
-    let queue: RemoteQueue | undefined;
+    const facts = await this.#commands.examine(device, devIdx);
+    if (queues > facts.queues) {
+      const why = `${device} has no ${queues} queues: ${facts.queues} would fit`;
+      throw new BlockptError("ERR_BLOCKPT_NO_SPACE", `${why}; export it with more`);
+    }
+    const doorbell = (facts.features & Feature.DOORBELL) !== 0;
+    const resizes = (facts.features & Feature.RESIZE) !== 0;
+    const place = this.#places.claim(queues, numDescriptors, doorbell, resizes);
+    let attachment: Attachment | undefined;
     try {
-      queue = this.#openQueue(place, numDescriptors, layout, requestTimeoutMs);
-      await this.#start(device, devIdx, place, numDescriptors, layout);
+      attachment = new Attachment({
+        bus: this.#bus,
+        registers: this.#registers,
+        commands: this.#commands,
+        interruptPage: this.#interruptPage,
+        device,
+        localName: options.localName ?? `pci-rd-${lastComponent(device)}`,
+        facts,
+        place,
+        numDescriptors,
+        requestTimeoutMs,
+        onSuspect: this.#look,
+        onEvent: () => void this.#examineAgain(device),
+      });
+      const { bytes } = queueLayout(numDescriptors, { doorbell });
+      this.#say(
+        `${lastComponent(device)}: Setting queue addr. #Descriptors ${numDescriptors} (${bytes} Bytes)`,
+      );
+      await attachment.start(devIdx);
     } catch (error) {
-      queue?.close();
+      attachment?.close();
       // An endpoint that did not answer may hold the place: it is not used before a STOP was answered.
       if (isTimeout(error)) this.#unanswered.set(device, place);
       else this.#places.release(place);
       throw error;
     }
-    this.#say(`${device} capacity 0x${disc.sectors.toString(16)}`);
-    const localName = options.localName ?? `pci-rd-${lastComponent(device)}`;
-    const disk = new RemoteDisk(this.#bus, {
-      name: device,
-      localName,
-      numDescriptors,
-      queue,
-      ...disc,
-    });
-    this.#attached.set(device, { disk, place });
-    return disk;
+    this.#say(`${device} capacity 0x${facts.sectors.toString(16)}`);
+    this.#attached.set(device, { attachment, options, complaint: "" });
+    return attachment.disk;
   }
 
   async #detach(name: string): Promise<void> {
-    const local = [...this.#attached].find(([, { disk }]) => disk.localName === name)?.[0];
+    const local = this.disks.find((disk) => disk.localName === name)?.name;
     const device = theOneNamed(name, [...this.#attached.keys()]) ?? local;
-    const attachment = device === undefined ? undefined : this.#attached.get(device);
-    if (device === undefined || attachment === undefined) {
+    const attached = device === undefined ? undefined : this.#attached.get(device);
+    if (device === undefined || attached === undefined) {
       throw new BlockptError("ERR_BLOCKPT_NO_SUCH_DISC", `${name} is not attached`);
     }
-    const { disk, place } = attachment;
-    if (disk.inFlight > 0) {
-      throw new BlockptError(
-        "ERR_BLOCKPT_BUSY",
-        `${disk.localName} has requests in flight (${disk.inFlight}): wait for them first`,
-      );
+    const { disk, place } = attached.attachment;
+    const busy =
+      disk.inFlight > 0
+        ? `has requests in flight (${disk.inFlight}): wait for them first`
+        : disk.openQueues > 0
+          ? `has queues open in other threads (${disk.openQueues}): close them first`
+          : undefined;
+    if (busy !== undefined) {
+      throw new BlockptError("ERR_BLOCKPT_BUSY", `${disk.localName} ${busy}`);
     }
     await this.#stop(device);
     this.#attached.delete(device);
-    disk.close();
+    attached.attachment.close();
     this.#places.release(place);
   }
 
-  /** Size and permission of a disc. The endpoint's numbers are checked. */
-  async #examine(device: string, devIdx: number): Promise<{ sectors: number; readOnly: boolean }> {
-    const command = Command.NUM_SECTORS | Command.GET_PERMISSION;
-    const { sectors, readOnly } = await this.#commands.run(command, { devIdx }, (bar) => ({
-      sectors: bar.getBigUint64(Register.numSectors, true),
-      readOnly: (bar.getUint8(Register.perm) & Permission.READ_ONLY) !== 0,
-    }));
-    if (sectors === 0n || sectors * BigInt(SECTOR_BYTES) > BigInt(Number.MAX_SAFE_INTEGER)) {
-      throw new BlockptError("ERR_BLOCKPT_PROTOCOL", `${device} claims to have ${sectors} sectors`);
-    }
-    return { sectors: Number(sectors), readOnly };
-  }
-
-  async #start(
-    device: string,
-    devIdx: number,
-    place: QueuePlace,
-    numDescriptors: number,
-    layout: QueueLayout,
-  ): Promise<void> {
-    const name = lastComponent(device);
-    this.#say(
-      `${name}: Setting queue addr. #Descriptors ${numDescriptors} (${layout.bytes} Bytes)`,
-    );
-    const { queueOffset, vector } = place;
-    let command: number = Command.SET_QUEUE;
-    let irq = 0;
-    if (vector !== undefined) {
-      // Stays masked until a ladder comes to the end of its looks.
-      this.#bus.msix.mask(vector);
-      irq = vector + 1;
-      this.#bus.msix.program(vector, this.#interruptPage + vector * INTERRUPT_STRIDE, irq);
-      command |= Command.SET_IRQ;
-    }
-    const args = {
-      devIdx,
-      qidx: 0,
-      irq,
-      queueOffset,
-      drvOffset: layout.driverOffset,
-      devOffset: layout.deviceOffset,
-      numDesc: numDescriptors,
-      qsize: layout.bytes,
-    };
-    await this.#commands.run(command, args, () => undefined);
-    try {
-      await this.#commands.run(Command.START, { devIdx }, () => undefined);
-    } catch (error) {
-      // The endpoint holds the queue that it did not start: STOP has it forget that.
-      if (isRefusal(error)) await this.#tryStop(devIdx);
-      throw error;
-    }
-  }
-
-  /** After this the endpoint does not touch the disc's queue, or it said that it did not before. */
+  /** After this the endpoint does not touch the disc's queues, or it said that it did not before. */
   async #stop(device: string): Promise<void> {
+    // One that is gone touches nothing.
+    if (!this.#watch.lives()) return;
     let devices: readonly string[];
     try {
       devices = await this.#getDevices();
@@ -331,54 +329,83 @@ export class RootComplex {
       return;
     }
     const devIdx = devices.indexOf(device);
-    if (devIdx >= 0) await this.#tryStop(devIdx);
+    if (devIdx >= 0) await this.#commands.stop(devIdx);
   }
 
   /** Takes an attach back that the endpoint may have served after it was given up. */
   async #settle(device: string, devIdx: number): Promise<void> {
     const place = this.#unanswered.get(device);
     if (place === undefined) return;
-    await this.#tryStop(devIdx);
+    await this.#commands.stop(devIdx);
     this.#unanswered.delete(device);
     this.#places.release(place);
   }
 
-  /** STOP; an error says that the disc was not started, and that is as good. */
-  async #tryStop(devIdx: number): Promise<void> {
-    try {
-      await this.#commands.run(Command.STOP, { devIdx }, () => undefined);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
+  /** Looks whether the endpoint lives, and every disk is attached to the one that does. */
+  readonly #look = (): void => {
+    const lives = this.#watch.lives();
+    for (const { attachment, options } of this.#attached.values()) {
+      if (!attachment.isOnline || (lives && !attachment.isSuspect)) continue;
+      this.#say(`${attachment.device}: the endpoint is gone`);
+      attachment.goOffline();
+      callBack(options.onOffline, attachment.disk);
+    }
+    if (!lives && this.#watch.isAnother()) this.#watch = new EndpointWatch(this.#bus);
+    else if (!lives) return;
+    const offline = [...this.#attached.values()].filter(({ attachment }) => !attachment.isOnline);
+    if (offline.length === 0 || this.#recovering) return;
+    this.#recovering = true;
+    void this.#inOrder(() => this.#recover(offline)).finally(() => {
+      this.#recovering = false;
+    });
+  };
+
+  /** Attaches disks again whose endpoint was gone; what cannot be is tried again at the next look. */
+  async #recover(disks: readonly Attached[]): Promise<void> {
+    for (const attached of disks) {
+      const { attachment, options } = attached;
+      const { device, disk } = attachment;
+      if (this.#closed || this.#attached.get(device) !== attached) continue;
+      try {
+        const devIdx = (await this.#getDevices()).indexOf(device);
+        if (devIdx < 0) {
+          const why = `${device} is not exported any more`;
+          throw new BlockptError("ERR_BLOCKPT_NO_SUCH_DISC", why);
+        }
+        await this.#commands.stop(devIdx);
+        const facts = await this.#commands.examine(device, devIdx);
+        const { sectors } = disk;
+        await attachment.comeBack(devIdx, facts);
+        attached.complaint = "";
+        this.#say(`${device}: attached again`);
+        callBack(options.onOnline, disk);
+        if (disk.sectors !== sectors) callBack(options.onResize, disk);
+      } catch (error) {
+        const complaint = error instanceof Error ? error.message : String(error);
+        if (complaint !== attached.complaint) this.#say(`${device} stays offline: ${complaint}`);
+        attached.complaint = complaint;
+      }
     }
   }
 
-  #openQueue(
-    place: QueuePlace,
-    numDescriptors: number,
-    layout: QueueLayout,
-    requestTimeoutMs: number,
-  ): RemoteQueue {
-    const geometry = this.#geometry(place.queueOffset, numDescriptors, layout);
-    const word = place.vector ?? MAX_QUEUES - 1;
-    const interruptAddress = this.#interruptPage + word * INTERRUPT_STRIDE;
-    return new RemoteQueue(this.#bus, geometry, place.vector, interruptAddress, requestTimeoutMs);
+  /** The endpoint says that something of a disc has changed. */
+  #examineAgain(device: string): Promise<void> {
+    return this.#inOrder(async () => {
+      const attached = this.#attached.get(device);
+      if (this.#closed || attached === undefined || !attached.attachment.isOnline) return;
+      const devIdx = (await this.#getDevices()).indexOf(device);
+      if (devIdx < 0) return;
+      const { sectors } = await this.#commands.examine(device, devIdx);
+      if (!attached.attachment.resize(sectors)) return;
+      this.#say(`${device} capacity 0x${sectors.toString(16)}`);
+      callBack(attached.options.onResize, attached.attachment.disk);
+    }).catch((error: unknown) => this.#say(`${device} cannot be examined: ${String(error)}`));
   }
 
-  #releaseInterruptPage(): void {
-    this.#bus.iommu?.unmap(this.#interruptPage, MAX_QUEUES * INTERRUPT_STRIDE);
+  #release(): void {
+    clearInterval(this.#timer);
+    this.#bus.iommu?.unmap(this.#interruptPage, MAX_VECTORS * INTERRUPT_STRIDE);
     this.#bus.hostPages.release(this.#interruptPage);
-  }
-
-  /** Where the queue's parts are in the bus; its bytes are cleared, as another queue was there. */
-  #geometry(queueOffset: number, numDescriptors: number, layout: QueueLayout): QueueGeometry {
-    const start = this.#bus.bar.offset + this.#registers.queueBarOffset + queueOffset;
-    this.#bus.engine.fill(start, 0, layout.bytes);
-    return {
-      descriptors: start,
-      driverRing: start + layout.driverOffset,
-      deviceRing: start + layout.deviceOffset,
-      numDescriptors,
-    };
   }
 
   #say(line: string): void {
@@ -388,22 +415,12 @@ export class RootComplex {
 
 /** The page that vectors write to; with an IOMMU the endpoint must reach it. */
 function claimInterruptPage(bus: Bus): number {
-  const page = bus.hostPages.claim(MAX_QUEUES * INTERRUPT_STRIDE);
+  const page = bus.hostPages.claim(MAX_VECTORS * INTERRUPT_STRIDE);
   if (page === undefined) {
     throw new BlockptError("ERR_BLOCKPT_NO_SPACE", "host memory has no page for interrupts");
   }
-  bus.iommu?.map(page, MAX_QUEUES * INTERRUPT_STRIDE);
+  bus.iommu?.map(page, MAX_VECTORS * INTERRUPT_STRIDE);
   return page;
-}
-
-/** Whether the endpoint answered a command with an error. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof BlockptError && error.code === "ERR_BLOCKPT_COMMAND";
-}
-
-/** Whether the endpoint did not answer. */
-function isTimeout(error: unknown): boolean {
-  return error instanceof BlockptError && error.code === "ERR_BLOCKPT_COMMAND_TIMEOUT";
 }
 
 /** The device of that name, else the only one with that last component. */

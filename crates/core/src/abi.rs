@@ -48,6 +48,18 @@ wire_constants! {
         MAX_LEN_BYTES = 1024 * 1024,
         /// The value of `ext_magic` where the endpoint offers the extension block.
         EXT_MAGIC = 0x7865_6270,
+        /// The value of `ext_version`.
+        EXT_VERSION = 1,
+        /// Bytes of the doorbell block, which lies behind a queue's rings.
+        DOORBELL_BYTES = 128,
+        /// The doorbell block's offset is a multiple of this: each side's word on a cache line of its own.
+        DOORBELL_ALIGNMENT = 64,
+        /// Offset of `sleeping` in the doorbell block; `bell` is at 0.
+        SLEEPING_OFFSET = 64,
+        /// The `qidx` that SET_IRQ takes for the events of a disc.
+        EVENTS_QIDX = 0xff,
+        /// The `idx` of a device ring that the endpoint has left.
+        RING_GONE = 0xffff,
         /// PCI vendor of the function.
         VENDOR_ID = 0x0000,
         /// PCI device of the function.
@@ -192,14 +204,41 @@ wire_constants! {
         READ = 0,
         /// From the RC's memory to the disc.
         WRITE = 1,
+        /// The data of completed writes is on stable storage.
+        FLUSH = 2,
+        /// The sectors' data is not needed any more.
+        DISCARD = 3,
+        /// The sectors read as zeros.
+        WRITE_ZEROES = 9,
     }
 }
 
 wire_constants! {
-    /// Bits of a descriptor's `flags` (protocol, section 3).
+    /// Bits of a descriptor's `flags` (protocol, sections 3 and 5).
     descriptor_flag: u8 {
         /// The descriptor holds a request.
         IN_USE = 1 << 1,
+        /// On a write: its data is on stable storage when it completes.
+        FUA = 1 << 2,
+    }
+}
+
+wire_constants! {
+    /// Bits of `ext_features`, which the EP offers, and of `ext_enabled`, which the RC
+    /// will use (protocol, section 5).
+    feature: u32 {
+        /// `command_bell` and the queues' doorbell blocks are in use.
+        DOORBELL = 1 << 0,
+        /// The operation FLUSH.
+        FLUSH = 1 << 1,
+        /// The operation DISCARD.
+        DISCARD = 1 << 2,
+        /// The operation WRITE_ZEROES.
+        WRITE_ZEROES = 1 << 3,
+        /// The flag FUA on a write.
+        FUA = 1 << 4,
+        /// The disc's size may change while it is started.
+        RESIZE = 1 << 5,
     }
 }
 

@@ -3,7 +3,7 @@
 //! ([`Request`]), which only the check makes.
 
 pub use crate::abi::Descriptor;
-use crate::abi::{blk_status, descriptor_flag, limits, operation};
+use crate::abi::{blk_status, descriptor_flag, feature, limits, operation};
 use crate::dma::Window;
 use crate::memory::Memory;
 use crate::records::RequestRecord;
@@ -106,10 +106,28 @@ pub struct Limits {
     pub num_sectors: u64,
     /// Most bytes of one transfer.
     pub max_len: u32,
-    /// Whether writes are refused.
+    /// Whether whatever changes the disc is refused.
     pub read_only: bool,
+    /// What is enabled on the queue, of `feature`.
+    pub features: u32,
     /// The host memory that may be reached.
     pub window: Window,
+}
+
+/// What a request asks for. The values are those of `operation`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Operation {
+    /// From the disc to the RC's memory.
+    Read = operation::READ,
+    /// From the RC's memory to the disc.
+    Write = operation::WRITE,
+    /// The data of completed writes is on stable storage.
+    Flush = operation::FLUSH,
+    /// The sectors' data is not needed any more.
+    Discard = operation::DISCARD,
+    /// The sectors read as zeros.
+    WriteZeroes = operation::WRITE_ZEROES,
 }
 
 /// A request that passed every check. All its fields are in range; only
@@ -119,41 +137,56 @@ pub struct Request {
     start_sector: u64,
     address: usize,
     len_bytes: u32,
-    write: bool,
+    operation: Operation,
+    fua: bool,
 }
 
 impl Limits {
     /// Makes a request of a descriptor, or gives the status that answers it
-    /// (protocol, section 4, faults 2, 3 and 5).
+    /// (protocol, section 4, faults 2, 3 and 5). What an operation has no use for is
+    /// not looked at, and is 0 in the request.
     #[inline(always)]
     pub fn check(&self, memory: &Memory, descriptor: &Descriptor) -> Result<Request, u8> {
-        let len = descriptor.len;
-        if descriptor.flags & descriptor_flag::IN_USE == 0
-            || len == 0
-            || !len.is_multiple_of(SECTOR_BYTES)
-            || len > self.max_len
-        {
+        if descriptor.flags & descriptor_flag::IN_USE == 0 {
             return Err(blk_status::INVAL);
         }
-        let write = match descriptor.opf {
-            operation::READ => false,
-            operation::WRITE => true,
+        let fua =
+            descriptor.opf == operation::WRITE && descriptor.flags & descriptor_flag::FUA != 0;
+        let (operation, needed) = match descriptor.opf {
+            operation::READ => (Operation::Read, 0),
+            // Refused without the feature: a FUA that nobody heeds loses data silently.
+            operation::WRITE => (Operation::Write, if fua { feature::FUA } else { 0 }),
+            operation::FLUSH => (Operation::Flush, feature::FLUSH),
+            operation::DISCARD => (Operation::Discard, feature::DISCARD),
+            operation::WRITE_ZEROES => (Operation::WriteZeroes, feature::WRITE_ZEROES),
             _ => return Err(blk_status::NOTSUPP),
         };
+        if self.features & needed != needed {
+            return Err(blk_status::NOTSUPP);
+        }
+        let len = descriptor.len;
+        if operation == Operation::Flush {
+            let flush = Request { start_sector: 0, address: 0, len_bytes: 0, operation, fua };
+            return if len == 0 { Ok(flush) } else { Err(blk_status::INVAL) };
+        }
+        if len == 0 || !len.is_multiple_of(SECTOR_BYTES) || len > self.max_len {
+            return Err(blk_status::INVAL);
+        }
         // Written as differences: s_sector + sectors could overflow.
         let sectors = u64::from(len / SECTOR_BYTES);
         if sectors > self.num_sectors || descriptor.s_sector > self.num_sectors - sectors {
             return Err(blk_status::INVAL);
         }
-        if write && self.read_only {
+        if operation != Operation::Read && self.read_only {
             return Err(blk_status::PROTECTION);
         }
-        match self.window.translate(memory, descriptor.addr, len) {
-            Some(address) => {
-                Ok(Request { start_sector: descriptor.s_sector, address, len_bytes: len, write })
+        let address = match operation {
+            Operation::Read | Operation::Write => {
+                self.window.translate(memory, descriptor.addr, len).ok_or(blk_status::INVAL)?
             }
-            None => Err(blk_status::INVAL),
-        }
+            _ => 0,
+        };
+        Ok(Request { start_sector: descriptor.s_sector, address, len_bytes: len, operation, fua })
     }
 }
 
@@ -164,7 +197,7 @@ impl Request {
         self.start_sector
     }
 
-    /// Offset of the data in the memory.
+    /// Offset of the data in the memory, 0 where no data moves.
     #[inline(always)]
     pub const fn address(&self) -> usize {
         self.address
@@ -185,17 +218,23 @@ impl Request {
             // Inside the memory, and a memory on which records are used has 32-bit offsets.
             address: self.address as u32,
             len_bytes: self.len_bytes,
-            opf: u32::from(if self.write { operation::WRITE } else { operation::READ }),
+            opf: self.operation as u32,
             tag,
-            flags: 0,
+            flags: if self.fua { u32::from(descriptor_flag::FUA) } else { 0 },
             status: 0,
         }
     }
 
-    /// Whether data goes to the disc.
+    /// What is asked for.
     #[inline(always)]
-    pub const fn is_write(&self) -> bool {
-        self.write
+    pub const fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// Whether it is a write whose data is on stable storage when it completes.
+    #[inline(always)]
+    pub const fn fua(&self) -> bool {
+        self.fua
     }
 }
 
@@ -220,12 +259,23 @@ mod tests {
             num_sectors: 1024,
             max_len: 65536,
             read_only: false,
+            features: 0,
             window: Window::new(Range { offset: 4096, len: 65536 }, None),
         }
     }
 
+    const ALL_FEATURES: u32 =
+        feature::FLUSH | feature::DISCARD | feature::WRITE_ZEROES | feature::FUA;
+    const FUA: u8 = descriptor_flag::IN_USE | descriptor_flag::FUA;
+    const FLUSH: Descriptor =
+        Descriptor { s_sector: 0, addr: 0, len: 0, opf: operation::FLUSH, ..READ_4K };
+
     fn check(descriptor: Descriptor) -> Result<Request, u8> {
-        limits().check(&TestMemory::new(128 * 1024).memory(), &descriptor)
+        check_with(limits(), descriptor)
+    }
+
+    fn check_with(limits: Limits, descriptor: Descriptor) -> Result<Request, u8> {
+        limits.check(&TestMemory::new(128 * 1024).memory(), &descriptor)
     }
 
     #[test]
@@ -263,9 +313,9 @@ mod tests {
             (request.start_sector(), request.address(), request.len_bytes()),
             (8, 4096, 4096)
         );
-        assert!(!request.is_write());
+        assert_eq!((request.operation(), request.fua()), (Operation::Read, false));
         let last = Descriptor { s_sector: 1016, opf: operation::WRITE, ..READ_4K };
-        assert!(check(last).expect("a request").is_write());
+        assert_eq!(check(last).expect("a request").operation(), Operation::Write);
         assert!(check(Descriptor { len: 65536, ..READ_4K }).is_ok(), "the whole window");
     }
 
@@ -298,12 +348,118 @@ mod tests {
     }
 
     #[test]
-    fn a_write_to_a_read_only_disc_is_refused() {
+    fn an_operation_takes_its_own_feature_and_no_other() {
+        let zeroes = Descriptor { addr: u64::MAX, ..READ_4K };
+        let taken = [
+            (Descriptor { opf: operation::FLUSH, ..FLUSH }, feature::FLUSH, Operation::Flush),
+            (
+                Descriptor { opf: operation::DISCARD, ..zeroes },
+                feature::DISCARD,
+                Operation::Discard,
+            ),
+            (
+                Descriptor { opf: operation::WRITE_ZEROES, ..zeroes },
+                feature::WRITE_ZEROES,
+                Operation::WriteZeroes,
+            ),
+            (
+                Descriptor { opf: operation::WRITE, flags: FUA, ..READ_4K },
+                feature::FUA,
+                Operation::Write,
+            ),
+        ];
+        for (descriptor, features, operation) in taken {
+            let with = |features| check_with(Limits { features, ..limits() }, descriptor);
+            let request = with(features).expect("a request");
+            assert_eq!(request.operation(), operation);
+            assert_eq!(request.fua(), operation == Operation::Write);
+            assert_eq!(with(!features), Err(blk_status::NOTSUPP), "{operation:?}");
+            let record = request.record(3);
+            assert_eq!(record.opf, u32::from(descriptor.opf));
+            assert_eq!(record.flags, if request.fua() { 4 } else { 0 });
+        }
+    }
+
+    #[test]
+    fn fua_on_anything_but_a_write_is_ignored() {
+        let limits = Limits { features: ALL_FEATURES & !feature::FUA, ..limits() };
+        for descriptor in [
+            READ_4K,
+            FLUSH,
+            Descriptor { opf: operation::DISCARD, ..READ_4K },
+            Descriptor { opf: operation::WRITE_ZEROES, ..READ_4K },
+        ] {
+            let request = check_with(limits, Descriptor { flags: FUA, ..descriptor });
+            assert_eq!(request, check_with(limits, descriptor));
+            let request = request.expect("a request");
+            assert_eq!((request.fua(), request.record(0).flags), (false, 0));
+        }
+    }
+
+    #[test]
+    fn a_flush_has_no_length_and_nothing_else_is_looked_at() {
+        let limits = Limits { num_sectors: 0, features: ALL_FEATURES, read_only: true, ..limits() };
+        let flush = Descriptor { s_sector: u64::MAX, addr: u64::MAX, ..FLUSH };
+        let request = check_with(limits, flush).expect("a request");
+        assert_eq!((request.start_sector(), request.address(), request.len_bytes()), (0, 0, 0));
+        for len in [1, 512, u32::MAX] {
+            let flush = Descriptor { len, ..FLUSH };
+            assert_eq!(check_with(limits, flush), Err(blk_status::INVAL));
+        }
+    }
+
+    #[test]
+    fn operations_without_data_are_checked_for_all_but_their_address() {
+        let limits = Limits { features: ALL_FEATURES, ..limits() };
+        for opf in [operation::DISCARD, operation::WRITE_ZEROES] {
+            let good = Descriptor { opf, addr: u64::MAX, ..READ_4K };
+            let request = check_with(limits, good).expect("a request");
+            assert_eq!(
+                (request.start_sector(), request.address(), request.len_bytes()),
+                (8, 0, 4096)
+            );
+            for bad in [
+                Descriptor { flags: descriptor_flag::FUA, ..good },
+                Descriptor { len: 0, ..good },
+                Descriptor { len: 513, ..good },
+                Descriptor { len: 65536 + 512, ..good },
+                Descriptor { s_sector: 1017, ..good },
+                Descriptor { s_sector: u64::MAX, ..good },
+            ] {
+                assert_eq!(check_with(limits, bad), Err(blk_status::INVAL), "{bad:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_rule_that_is_broken_gives_the_status() {
         let limits = Limits { read_only: true, ..limits() };
-        let bytes = TestMemory::new(128 * 1024);
-        let write = Descriptor { opf: operation::WRITE, ..READ_4K };
-        assert_eq!(limits.check(&bytes.memory(), &write), Err(blk_status::PROTECTION));
-        assert!(limits.check(&bytes.memory(), &READ_4K).is_ok());
+        // Breaks every rule; then one less each time, from the first on.
+        let mut descriptor =
+            Descriptor { s_sector: 1024, addr: 0, len: 1, opf: 9, flags: 0, ..READ_4K };
+        let mut expect = |status, repair: fn(&mut Descriptor)| {
+            assert_eq!(check_with(limits, descriptor), Err(status), "{descriptor:?}");
+            repair(&mut descriptor);
+        };
+        expect(blk_status::INVAL, |it| it.flags = FUA);
+        expect(blk_status::NOTSUPP, |it| it.opf = operation::WRITE);
+        expect(blk_status::NOTSUPP, |it| it.flags = descriptor_flag::IN_USE);
+        expect(blk_status::INVAL, |it| it.len = 512);
+        expect(blk_status::INVAL, |it| it.s_sector = 1023);
+        expect(blk_status::PROTECTION, |it| it.opf = operation::READ);
+        expect(blk_status::INVAL, |it| it.addr = 4096);
+        assert!(check_with(limits, descriptor).is_ok());
+    }
+
+    #[test]
+    fn whatever_changes_a_read_only_disc_is_refused() {
+        let limits = Limits { read_only: true, features: ALL_FEATURES, ..limits() };
+        for opf in [operation::WRITE, operation::DISCARD, operation::WRITE_ZEROES] {
+            let descriptor = Descriptor { opf, ..READ_4K };
+            assert_eq!(check_with(limits, descriptor), Err(blk_status::PROTECTION));
+        }
+        assert!(check_with(limits, READ_4K).is_ok());
+        assert!(check_with(limits, FLUSH).is_ok());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! complete them. What the driver wrote is untrusted throughout.
 
 use crate::abi::{Descriptor, blk_status, limits};
-use crate::descriptor::{Limits, Request};
+use crate::descriptor::{Limits, Operation, Request};
 use crate::dma::Transfer;
 use crate::memory::{Memory, Range};
 use crate::queue_layout::Geometry;
@@ -54,6 +54,13 @@ impl<'a> DeviceQueue<'a> {
         self.completed
     }
 
+    /// The disc has another size from here on: the next descriptor is checked against it.
+    /// A request in service was checked against the old one.
+    #[inline(always)]
+    pub fn resize(&mut self, num_sectors: u64) {
+        self.limits.num_sectors = num_sectors;
+    }
+
     /// Hands out what is new on the driver ring, checked, until the list is full;
     /// says how many. A descriptor that fails its check is answered here and now.
     /// Looks at an empty ring `polls` times. After a fault the queue is of no more
@@ -71,8 +78,8 @@ impl<'a> DeviceQueue<'a> {
     }
 
     /// Serves what is new on the driver ring from a disc that lies in the memory,
-    /// at most `most` requests; says how many there were. Polls and faults as
-    /// `fetch` does.
+    /// at most `most` requests; says how many there were. Its memory is as stable as it
+    /// gets: a flush has nothing to do. Polls and faults as `fetch` does.
     #[inline(always)]
     pub fn serve(
         &mut self,
@@ -87,12 +94,13 @@ impl<'a> DeviceQueue<'a> {
             let start = request.start_sector() as usize * limits::SECTOR_BYTES as usize;
             let len = request.len_bytes() as usize;
             debug_assert!(start + len <= disc.len);
-            let (target, source) = if request.is_write() {
-                (disc.offset + start, request.address())
-            } else {
-                (request.address(), disc.offset + start)
-            };
-            transfer.copy(&queue.memory, target, source, len);
+            let (memory, sectors) = (&queue.memory, disc.offset + start);
+            match request.operation() {
+                Operation::Read => transfer.copy(memory, request.address(), sectors, len),
+                Operation::Write => transfer.copy(memory, sectors, request.address(), len),
+                Operation::Discard | Operation::WriteZeroes => memory.fill(sectors, 0, len),
+                Operation::Flush => {}
+            }
             queue.complete_one(index, blk_status::OK);
         })
     }
@@ -180,6 +188,7 @@ impl<'a> DeviceQueue<'a> {
 mod tests {
     extern crate std;
     use super::*;
+    use crate::abi::{descriptor_flag, feature, operation};
     use crate::dma::Window;
     use crate::driver_queue::DriverQueue;
     use crate::queue_layout::QueueLayout;
@@ -238,9 +247,10 @@ mod tests {
                 num_sectors: (DISC.len / 512) as u64,
                 max_len: 65536,
                 read_only: false,
+                features: u32::MAX,
                 window: Window::new(HOST, None),
             };
-            let driver = DriverQueue::new(memory, geometry, &mut self.free, &mut self.tags);
+            let driver = DriverQueue::new(memory, geometry, 0, &mut self.free, &mut self.tags);
             let device = DeviceQueue::new(memory, geometry, limits, &mut self.in_service);
             (memory, geometry, driver, device)
         }
@@ -326,6 +336,98 @@ mod tests {
     }
 
     #[test]
+    fn a_memory_disc_is_zeroed_and_nothing_around_it() {
+        for opf in [operation::DISCARD, operation::WRITE_ZEROES] {
+            let mut bench = Bench::new(NUM_DESC);
+            let (memory, _, mut driver, mut device) = bench.open();
+            memory.fill(HOST.offset, 0xee, BUS_BYTES - HOST.offset);
+            let zeroes = RequestRecord { len_bytes: 1024, opf: u32::from(opf), ..read(126, 1) };
+            driver.put(&[RequestRecord { start_sector_low: 127, tag: 2, ..zeroes }, zeroes]);
+            driver.publish();
+            assert_eq!(device.serve(DISC, Transfer::Pio, 1, 1000), Ok(2));
+            assert_eq!(reap(&mut driver), [(2, u32::from(blk_status::INVAL)), (1, 0)]);
+            let zeroed = DISC.offset + 126 * 512..DISC.offset + DISC.len;
+            for at in HOST.offset..BUS_BYTES {
+                let expected = if zeroed.contains(&at) { 0 } else { 0xee };
+                assert_eq!(memory.read_u8(at), expected, "{at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_memory_disc_is_flushed_and_written_with_fua() {
+        let mut bench = Bench::new(NUM_DESC);
+        let (memory, _, mut driver, mut device) = bench.open();
+        memory.fill(HOST.offset, 0xee, HOST.len);
+        let write = RequestRecord {
+            opf: u32::from(operation::WRITE),
+            flags: u32::from(descriptor_flag::FUA),
+            ..read(5, 1)
+        };
+        let flush = RequestRecord { opf: u32::from(operation::FLUSH), tag: 2, ..EMPTY };
+        driver.put(&[write, flush]);
+        driver.publish();
+        assert_eq!(device.serve(DISC, Transfer::Dma, 1, 1000), Ok(2));
+        assert_eq!(reap(&mut driver), [(1, 0), (2, 0)]);
+        for at in DISC.offset..DISC.offset + DISC.len {
+            let expected = if (at - DISC.offset) / 512 == 5 { 0xee } else { 0 };
+            assert_eq!(memory.read_u8(at), expected, "{at}");
+        }
+    }
+
+    #[test]
+    fn only_the_features_of_the_queue_are_served() {
+        let mut bench = Bench::new(NUM_DESC);
+        let (_, _, mut driver, mut device) = bench.open();
+        device.limits.features = feature::FLUSH;
+        let flush = RequestRecord { opf: u32::from(operation::FLUSH), tag: 1, ..EMPTY };
+        let discard = RequestRecord { opf: u32::from(operation::DISCARD), ..read(0, 2) };
+        driver.put(&[flush, discard]);
+        driver.publish();
+        assert_eq!(device.serve(DISC, Transfer::Dma, 1, 1000), Ok(2));
+        assert_eq!(reap(&mut driver), [(1, 0), (2, u32::from(blk_status::NOTSUPP))]);
+    }
+
+    #[test]
+    fn a_new_size_holds_from_the_next_descriptor_on() {
+        let mut bench = Bench::new(NUM_DESC);
+        let (_, _, mut driver, mut device) = bench.open();
+        let mut list = [EMPTY; 8];
+        driver.put(&[read(9, 1), read(9, 2), read(8, 3), read(9, 4)]);
+        driver.publish();
+        assert_eq!(device.fetch(&mut list[..1], 1), Ok(1));
+        device.resize(9);
+        assert_eq!(device.fetch(&mut list[1..2], 1), Ok(0), "sector 9 is beyond the disc");
+        assert_eq!(device.fetch(&mut list[1..2], 1), Ok(1));
+        device.resize(10);
+        assert_eq!(device.fetch(&mut list[2..3], 1), Ok(1));
+        let done = |record: RequestRecord| CompletionRecord { tag: record.tag, status: 0 };
+        device.complete(&[done(list[0]), done(list[1]), done(list[2])]);
+        assert_eq!(
+            reap(&mut driver),
+            [(2, u32::from(blk_status::INVAL)), (1, 0), (3, 0), (4, 0)],
+            "one in service is not asked again"
+        );
+    }
+
+    #[test]
+    fn a_device_ring_that_the_endpoint_left_is_gone_for_good() {
+        let mut bench = Bench::new(NUM_DESC);
+        let (memory, geometry, mut driver, mut device) = bench.open();
+        driver.put(&[read(0, 1)]);
+        driver.publish();
+        let gone = limits::RING_GONE as u16;
+        memory.publish_idx(geometry.device_ring(), gone);
+        let mut completions = [CompletionRecord { tag: 0, status: 0 }; 4];
+        assert_eq!(driver.reap(&mut completions), Err(Fault::Gone));
+        memory.publish_idx(geometry.device_ring(), 0);
+        assert_eq!(driver.reap(&mut completions), Err(Fault::Gone), "for good");
+        memory.publish_idx(geometry.driver_ring(), gone);
+        let mut list = [EMPTY; 8];
+        assert_eq!(device.fetch(&mut list, 1), Err(Fault::RingIndex), "a driver does not leave");
+    }
+
+    #[test]
     fn a_malformed_descriptor_is_answered_and_the_next_one_served() {
         let mut bench = Bench::new(NUM_DESC);
         let (_, _, mut driver, mut device) = bench.open();
@@ -351,7 +453,7 @@ mod tests {
         let mut list = [EMPTY; 8];
         assert_eq!(device.fetch(&mut list, 1), Ok(1));
         memory.write_u16(geometry.driver_ring() + 4, list[0].tag as u16);
-        memory.store_release_u16(geometry.driver_ring(), 2);
+        memory.publish_idx(geometry.driver_ring(), 2);
         assert_eq!(device.fetch(&mut list, 1), Err(Fault::DescriptorState));
         assert_eq!(device.fetch(&mut list, 1), Err(Fault::DescriptorState), "for good");
     }
@@ -362,13 +464,13 @@ mod tests {
         let (memory, geometry, mut driver, mut device) = bench.open();
         driver.put(&[read(0, 1), read(1, 2)]);
         memory.write_u16(geometry.driver_ring() + 4, 999);
-        memory.store_release_u16(geometry.driver_ring(), 2);
+        memory.publish_idx(geometry.driver_ring(), 2);
         let mut list = [EMPTY; 8];
         assert_eq!(device.fetch(&mut list, 1), Ok(1));
         assert_eq!(device.fetch(&mut list, 1), Err(Fault::DescriptorIndex));
         memory.write_u16(geometry.device_ring() + 2, list[0].tag as u16);
         memory.write_u16(geometry.device_ring() + 4, list[0].tag as u16);
-        memory.store_release_u16(geometry.device_ring(), 2);
+        memory.publish_idx(geometry.device_ring(), 2);
         assert_eq!(reap(&mut driver), [(1, 0)]);
         let mut completions = [CompletionRecord { tag: 0, status: 0 }; 4];
         assert_eq!(driver.reap(&mut completions), Err(Fault::DescriptorState));

@@ -28,11 +28,13 @@ pub struct DriverQueue<'a> {
 }
 
 impl<'a> DriverQueue<'a> {
-    /// A queue with every descriptor free. `free` and `tags` have room for
-    /// `num_desc` items each; the rings' `idx` are set to 0.
+    /// A queue with every descriptor free, both rings at `position`, below `num_desc`: 0, or where
+    /// a driver before this one left them. `free` and `tags` have room for `num_desc` items
+    /// each. The driver ring's `idx` is set; the device ring's is the device's.
     pub fn new(
         memory: Memory,
         geometry: Geometry,
+        position: u32,
         free: &'a mut [u16],
         tags: &'a mut [u32],
     ) -> Self {
@@ -42,13 +44,12 @@ impl<'a> DriverQueue<'a> {
             *slot = (usable - 1 - height) as u16;
         }
         tags[..num_desc as usize].fill(FREE);
-        memory.store_release_u16(geometry.driver_ring(), 0);
-        memory.store_release_u16(geometry.device_ring(), 0);
+        memory.publish_idx(geometry.driver_ring(), position as u16);
         Self {
             memory,
             geometry,
-            driver_ring: Producer::new(geometry.driver_ring(), num_desc, 0),
-            device_ring: Consumer::new(geometry.device_ring(), num_desc, 0),
+            driver_ring: Producer::new(geometry.driver_ring(), num_desc, position),
+            device_ring: Consumer::new(geometry.device_ring(), num_desc, position),
             free,
             free_len: usable,
             tags,
@@ -100,7 +101,7 @@ impl<'a> DriverQueue<'a> {
         list: &mut [CompletionRecord],
         reaped: &mut usize,
     ) -> Result<(), Fault> {
-        let head = self.device_ring.look(&self.memory, 1)?;
+        let head = self.device_ring.look_unless_gone(&self.memory)?;
         // More completions than requests: the ring was set back, as by a reset of the BAR.
         let outstanding = self.geometry.num_desc() as usize - 1 - self.free_len;
         if self.device_ring.count_before(head) as usize > outstanding {

@@ -3,8 +3,8 @@
 //!
 //! Words are read and written once each, by accesses the compiler may neither
 //! repeat nor merge, so that a value which was checked is the value that is
-//! used. Publication goes by the two functions with an ordering in their name;
-//! everything else is ordered by them.
+//! used. Publication goes by `load_idx` and `publish_idx`; everything else is
+//! ordered by them.
 
 use core::sync::atomic::{AtomicU16, Ordering};
 
@@ -58,21 +58,27 @@ impl Memory {
         unsafe { self.base.add(offset) }
     }
 
-    /// Reads a ring's `idx`: what was written before the release store that it
-    /// reads from is visible after it.
+    /// Reads a ring's `idx`: what was written before the store that it reads from
+    /// is visible after it.
+    ///
+    /// Sequentially consistent, as the store is. Each publication is followed by a look
+    /// at the other side's *sleeping* word or interrupt mask, and each fall asleep by a
+    /// look at `idx`: a store, then a load of another word, which release and acquire
+    /// alone let native hardware reorder, so that both sides would miss each other.
+    /// Atomics of WebAssembly and JavaScript are sequentially consistent anyway.
     #[inline(always)]
-    pub fn load_acquire_u16(&self, offset: usize) -> u16 {
+    pub fn load_idx(&self, offset: usize) -> u16 {
         // SAFETY: `at` gives an aligned address inside the memory; atomics may be
         // shared by threads.
-        unsafe { AtomicU16::from_ptr(self.at(offset)) }.load(Ordering::Acquire)
+        unsafe { AtomicU16::from_ptr(self.at(offset)) }.load(Ordering::SeqCst)
     }
 
     /// Publishes a ring's `idx`: what was written before is visible to whoever
-    /// acquires this value.
+    /// loads this value. Sequentially consistent: see `load_idx`.
     #[inline(always)]
-    pub fn store_release_u16(&self, offset: usize, value: u16) {
-        // SAFETY: as in `load_acquire_u16`.
-        unsafe { AtomicU16::from_ptr(self.at(offset)) }.store(value, Ordering::Release);
+    pub fn publish_idx(&self, offset: usize, value: u16) {
+        // SAFETY: as in `load_idx`.
+        unsafe { AtomicU16::from_ptr(self.at(offset)) }.store(value, Ordering::SeqCst);
     }
 
     /// Copies between two ranges, which may overlap: bulk-copy DMA.

@@ -4,6 +4,7 @@
 //!   descriptors        num_desc × 24 bytes, rounded up to 8
 //!   driver_offset      driver ring: u16 idx, u16 ring[num_desc], rounded up to 8
 //!   device_offset      device ring: the same shape
+//!   doorbell_offset    doorbell block, if there is one: 128 bytes, at a multiple of 64
 //! ```
 
 use crate::abi::limits;
@@ -12,8 +13,10 @@ use crate::memory::Memory;
 const MIN_DESCRIPTORS: u32 = limits::MIN_DESCRIPTORS as u32;
 const MAX_DESCRIPTORS: u32 = limits::MAX_DESCRIPTORS as u32;
 const DESCRIPTOR_BYTES: usize = limits::DESCRIPTOR_BYTES as usize;
+const DOORBELL_BYTES: u32 = limits::DOORBELL_BYTES as u32;
+const DOORBELL_ALIGNMENT: u32 = limits::DOORBELL_ALIGNMENT as u32;
 
-/// The layout of a queue that a driver makes (protocol, section 3).
+/// The layout of a queue that a driver makes (protocol, sections 3 and 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLayout {
     /// Bytes of the whole queue.
@@ -22,6 +25,8 @@ pub struct QueueLayout {
     pub driver_offset: u32,
     /// The device ring, in bytes from the start of the queue.
     pub device_offset: u32,
+    /// The doorbell block, in bytes from the start of the queue, if there is one.
+    pub doorbell_offset: Option<u32>,
 }
 
 impl QueueLayout {
@@ -37,6 +42,22 @@ impl QueueLayout {
             bytes: descriptors + 2 * ring,
             driver_offset: descriptors,
             device_offset: descriptors + ring,
+            doorbell_offset: None,
+        })
+    }
+
+    /// The layout with a doorbell block behind both rings. The queue itself starts at a
+    /// multiple of `DOORBELL_ALIGNMENT`, too: the offsets are relative to it.
+    pub const fn with_doorbell(num_desc: u32) -> Option<Self> {
+        let Some(rings) = Self::new(num_desc) else {
+            return None;
+        };
+        // `new` leaves far more room in a u32 than the block takes.
+        let doorbell_offset = rings.bytes.next_multiple_of(DOORBELL_ALIGNMENT);
+        Some(Self {
+            bytes: doorbell_offset + DOORBELL_BYTES,
+            doorbell_offset: Some(doorbell_offset),
+            ..rings
         })
     }
 }
@@ -122,7 +143,12 @@ mod tests {
     fn layouts_are_those_of_the_protocol() {
         assert_eq!(
             QueueLayout::new(1024),
-            Some(QueueLayout { bytes: 28688, driver_offset: 24576, device_offset: 26632 })
+            Some(QueueLayout {
+                bytes: 28688,
+                driver_offset: 24576,
+                device_offset: 26632,
+                doorbell_offset: None
+            })
         );
         assert_eq!(QueueLayout::new(256).map(|layout| layout.bytes), Some(7184));
         assert_eq!(QueueLayout::new(65535).map(|layout| layout.bytes), Some(1_834_984));
@@ -132,6 +158,22 @@ mod tests {
     fn descriptor_counts_outside_the_limits_have_no_layout() {
         for num_desc in [0, 1, 15, 65536, u32::MAX] {
             assert_eq!(QueueLayout::new(num_desc), None, "{num_desc}");
+            assert_eq!(QueueLayout::with_doorbell(num_desc), None, "{num_desc}");
+        }
+    }
+
+    #[test]
+    fn a_doorbell_block_lies_behind_the_rings_and_moves_nothing() {
+        let layout = QueueLayout::with_doorbell(1024).expect("a layout");
+        assert_eq!((layout.doorbell_offset, layout.bytes), (Some(28736), 28864));
+        for num_desc in MIN_DESCRIPTORS..=MAX_DESCRIPTORS {
+            let rings = QueueLayout::new(num_desc).expect("a layout");
+            let layout = QueueLayout::with_doorbell(num_desc).expect("a layout");
+            let doorbell = layout.doorbell_offset.expect("a doorbell block");
+            assert!((rings.bytes..rings.bytes + 64).contains(&doorbell));
+            assert!(doorbell.is_multiple_of(64));
+            let bytes = doorbell + 128;
+            assert_eq!(layout, QueueLayout { bytes, doorbell_offset: Some(doorbell), ..rings });
         }
     }
 

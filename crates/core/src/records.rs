@@ -12,7 +12,7 @@ wire_struct! {
         0 start_sector_low: u32,
         /// First sector, high half.
         4 start_sector_high: u32,
-        /// Bus address of the data.
+        /// Bus address of the data; 0 in a device's request that moves none.
         8 address: u32,
         /// Bytes.
         12 len_bytes: u32,
@@ -21,7 +21,8 @@ wire_struct! {
         /// Driver: the caller's mark, given back with the completion.
         /// Device: the index of the descriptor.
         20 tag: u32,
-        /// Descriptor flags; a driver queue adds *in use*.
+        /// Driver: descriptor flags, to which the queue adds *in use*.
+        /// Device: FUA on a write that has it, else 0.
         24 flags: u32,
         /// Result, where a descriptor is decoded; 0 in a request.
         28 status: u32,
@@ -50,6 +51,8 @@ wire_constants! {
         /// A ring holds the index of a descriptor whose turn it is not: one still
         /// in service on the driver ring, one not outstanding on the device ring.
         DESCRIPTOR_STATE = 3,
+        /// The device ring's `idx` is `RING_GONE`: the endpoint has left the queue.
+        GONE = 4,
     }
 }
 

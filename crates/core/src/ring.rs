@@ -2,7 +2,7 @@
 //! (protocol, section 3). Each end keeps its own position and trusts only it.
 //!
 //! ```text
-//!   ring ─► idx    next entry the producer will write; published with release
+//!   ring ─► idx    next entry the producer will write; storing it publishes
 //!           ring[0]
 //!           …      entries from the consumer's position up to idx are new
 //!           ring[num_desc − 1]
@@ -12,7 +12,11 @@
 //! read as empty: at most `num_desc − 1` are outstanding (section 4, fault 6),
 //! which the driver's count of descriptors sees to.
 
+use crate::abi::limits;
 use crate::memory::Memory;
+
+/// The `idx` of a ring that its producer has left; never a position, as `num_desc` is at most 65535.
+const GONE: u32 = limits::RING_GONE as u32;
 
 /// Why a ring can go no further. The values are those of `queue_fault`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +28,8 @@ pub enum Fault {
     DescriptorIndex = crate::records::queue_fault::DESCRIPTOR_INDEX as i32,
     /// An entry is the index of a descriptor whose turn it is not.
     DescriptorState = crate::records::queue_fault::DESCRIPTOR_STATE as i32,
+    /// The endpoint has left the queue.
+    Gone = crate::records::queue_fault::GONE as i32,
 }
 
 /// The end that writes entries.
@@ -53,12 +59,11 @@ impl Producer {
         self.position = next(self.position, self.num_desc);
     }
 
-    /// Shows the consumer all entries written so far. The release store pairs
-    /// with the acquire load in [`Consumer::look`]: what the entries speak of was
-    /// written before.
+    /// Shows the consumer all entries written so far. The store pairs with the
+    /// load in [`Consumer::look`]: what the entries speak of was written before.
     #[inline(always)]
     pub fn publish(&self, memory: &Memory) {
-        memory.store_release_u16(self.ring, self.position as u16);
+        memory.publish_idx(self.ring, self.position as u16);
     }
 }
 
@@ -83,17 +88,36 @@ impl Consumer {
     }
 
     /// How far the producer has published: looks until there is something new,
-    /// at most `polls` times, at least once. The acquire load pairs with the
-    /// release store in [`Producer::publish`].
+    /// at most `polls` times, at least once. The load pairs with the store in
+    /// [`Producer::publish`].
     #[inline(always)]
     pub fn look(&self, memory: &Memory, polls: u32) -> Result<u32, Fault> {
         let mut looks = 1;
-        let mut head = u32::from(memory.load_acquire_u16(self.ring));
+        let mut head = self.idx(memory);
         while head == self.position && looks < polls {
             core::hint::spin_loop();
             looks += 1;
-            head = u32::from(memory.load_acquire_u16(self.ring));
+            head = self.idx(memory);
         }
+        self.checked(head)
+    }
+
+    /// Looks once, at a ring that its producer may have left.
+    #[inline(always)]
+    pub fn look_unless_gone(&self, memory: &Memory) -> Result<u32, Fault> {
+        match self.idx(memory) {
+            GONE => Err(Fault::Gone),
+            head => self.checked(head),
+        }
+    }
+
+    #[inline(always)]
+    fn idx(&self, memory: &Memory) -> u32 {
+        u32::from(memory.load_idx(self.ring))
+    }
+
+    #[inline(always)]
+    const fn checked(&self, head: u32) -> Result<u32, Fault> {
         if head < self.num_desc { Ok(head) } else { Err(Fault::RingIndex) }
     }
 
@@ -173,8 +197,24 @@ mod tests {
             memory.write_u16(0, idx);
             assert_eq!(consumer.look(&memory, 1), Err(Fault::RingIndex));
         }
+        memory.publish_idx(0, 16);
+        assert_eq!(consumer.look_unless_gone(&memory), Err(Fault::RingIndex));
         memory.write_u16(0, 1);
         memory.write_u16(2, 16);
         assert_eq!(consumer.take(&memory), Err(Fault::DescriptorIndex));
+    }
+
+    #[test]
+    fn only_a_ring_that_its_producer_may_leave_is_ever_gone() {
+        let bytes = TestMemory::new(4096);
+        let memory = bytes.memory();
+        for num_desc in [16, limits::MAX_DESCRIPTORS as u32] {
+            let consumer = Consumer::new(0, num_desc, 0);
+            memory.publish_idx(0, limits::RING_GONE as u16);
+            assert_eq!(consumer.look_unless_gone(&memory), Err(Fault::Gone));
+            assert_eq!(consumer.look(&memory, 1), Err(Fault::RingIndex));
+            memory.publish_idx(0, 15);
+            assert_eq!(consumer.look_unless_gone(&memory), Ok(15));
+        }
     }
 }

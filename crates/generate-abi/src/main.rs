@@ -61,13 +61,18 @@ const LAYOUT: &[(&str, &str, Table)] = &[
     ),
     (
         "Operation",
-        "Values of a descriptor's `opf`: Linux's `REQ_OP_*` (protocol, section 3).",
+        "Values of a descriptor's `opf`: Linux's `REQ_OP_*` (protocol, sections 3 and 5).",
         Constants(abi::operation::ALL),
     ),
     (
         "DescriptorFlag",
-        "Bits of a descriptor's `flags` (protocol, section 3).",
+        "Bits of a descriptor's `flags` (protocol, sections 3 and 5).",
         Constants(abi::descriptor_flag::ALL),
+    ),
+    (
+        "Feature",
+        "Bits of the `ext_features` and `ext_enabled` registers (protocol, section 5).",
+        Constants(abi::feature::ALL),
     ),
     (
         "BlkStatus",
@@ -149,11 +154,13 @@ fn object(name: &str, about: &str, table: &Table) -> String {
     out + "} as const;\n"
 }
 
-/// Magic numbers and identifiers in hexadecimal, the rest in decimal.
+/// Magic numbers, identifiers and marks in hexadecimal, the rest in decimal.
 fn number(constant: &Constant) -> String {
     let hexadecimal = constant.name.contains("MAGIC")
         || constant.name.ends_with("_ID")
-        || constant.name.ends_with("CLASS");
+        || constant.name.ends_with("CLASS")
+        || constant.name.ends_with("_QIDX")
+        || constant.name.ends_with("_GONE");
     if hexadecimal { format!("0x{:x}", constant.value) } else { constant.value.to_string() }
 }
 

@@ -77,7 +77,7 @@ pub extern "C" fn driver_queue_bytes(num_desc: usize) -> usize {
     size_of::<Driver>() + num_desc * (size_of::<u32>() + size_of::<u16>())
 }
 
-/// Opens a driver's end in the context at `at`; 0 if the geometry cannot be.
+/// Opens a driver's end in the context at `at`, its rings at a position; 0 if the geometry cannot be.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn driver_queue_open(
     at: usize,
@@ -86,6 +86,7 @@ pub unsafe extern "C" fn driver_queue_open(
     driver_ring: usize,
     device_ring: usize,
     num_desc: u32,
+    position: u32,
 ) -> u32 {
     let memory = bus(bus_len);
     let Some(geometry) = Geometry::new(&memory, descriptors, driver_ring, device_ring, num_desc)
@@ -98,7 +99,13 @@ pub unsafe extern "C" fn driver_queue_open(
     // for its thread alone, aligned to 8.
     unsafe {
         let free = list(tags + count * size_of::<u32>(), count);
-        (at as *mut Driver).write(DriverQueue::new(memory, geometry, free, list(tags, count)));
+        (at as *mut Driver).write(DriverQueue::new(
+            memory,
+            geometry,
+            position,
+            free,
+            list(tags, count),
+        ));
     }
     1
 }
@@ -142,6 +149,7 @@ pub unsafe extern "C" fn device_queue_open(
     num_sectors: f64,
     max_len: u32,
     read_only: u32,
+    features: u32,
     host_offset: usize,
     host_len: usize,
     iommu_table: usize,
@@ -154,10 +162,11 @@ pub unsafe extern "C" fn device_queue_open(
     let host = Range { offset: host_offset, len: host_len };
     let iommu_table = if iommu_table == 0 { None } else { Some(iommu_table) };
     let limits = Limits {
-        // A JavaScript number: exact, as it is at most 2^53 / 512.
+        // A JavaScript number: exact, as it is a whole one below 2^53.
         num_sectors: num_sectors as u64,
         max_len,
         read_only: read_only != 0,
+        features,
         window: Window::new(host, iommu_table),
     };
     // SAFETY: the caller claimed `device_queue_bytes(num_desc)` bytes from `at` on
@@ -167,6 +176,14 @@ pub unsafe extern "C" fn device_queue_open(
         (at as *mut Device).write(DeviceQueue::new(memory, geometry, limits, in_service));
     }
     1
+}
+
+/// Gives the disc another size, from the next descriptor on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn device_queue_resize(at: usize, num_sectors: f64) {
+    // SAFETY: an open context, the calling thread's.
+    let queue = unsafe { context::<Device>(at) };
+    queue.resize(num_sectors as u64);
 }
 
 /// Fetches requests into a list; says how many, or the fault as a negative number.

@@ -5,11 +5,12 @@ import {
   DESCRIPTOR_BYTES,
   DescriptorField,
   DescriptorFlag,
+  Feature,
   Operation,
   SECTOR_BYTES,
 } from "../../abi/layout.js";
 import { assert } from "../../errors.js";
-import { checkList, checkServe } from "../bounds.js";
+import { checkList, checkServe, checkSize } from "../bounds.js";
 import type { BusRange, DeviceLimits, DeviceQueue, QueueGeometry } from "../engine.js";
 import {
   COMPLETION_WORDS,
@@ -38,6 +39,7 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
   readonly #deviceRing: number;
   readonly #numDescriptors: number;
   readonly #inService: Uint8Array;
+  #numSectors: number;
   #driverPosition = 0;
   #devicePosition = 0;
   #unpublished = 0;
@@ -48,10 +50,12 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
   #address = 0;
   #lenBytes = 0;
   #opf = 0;
+  #flags = 0;
 
   constructor(views: Views, geometry: QueueGeometry, limits: DeviceLimits) {
     this.#views = views;
     this.#limits = limits;
+    this.#numSectors = limits.numSectors;
     this.#descriptors = geometry.descriptors;
     this.#driverRing = geometry.driverRing >>> 1;
     this.#deviceRing = geometry.deviceRing >>> 1;
@@ -61,6 +65,11 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
 
   get completed(): number {
     return this.#completed;
+  }
+
+  resize(numSectors: number): void {
+    checkSize(numSectors);
+    this.#numSectors = numSectors;
   }
 
   fetch(polls: number): number {
@@ -85,7 +94,7 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
       requests[record + RequestWord.lenBytes] = this.#lenBytes;
       requests[record + RequestWord.opf] = this.#opf;
       requests[record + RequestWord.tag] = index;
-      requests[record + RequestWord.flags] = 0;
+      requests[record + RequestWord.flags] = this.#flags;
       requests[record + RequestWord.status] = 0;
       record += REQUEST_WORDS;
     }
@@ -94,24 +103,16 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
   }
 
   serve(disc: BusRange, pio: boolean, polls: number, most: number): number {
-    checkServe(this.#views.u8.length, disc, this.#limits.numSectors, polls, most);
+    checkServe(this.#views.u8.length, disc, this.#numSectors, polls, most);
     if (this.#fault !== 0) return this.#fault;
     const head = this.#look(polls);
-    const views = this.#views;
     let taken = 0;
     while (this.#driverPosition !== head && taken < most && this.#fault === 0) {
       const index = this.#take();
       if (index < 0) break;
       taken++;
       const status = this.#check(index);
-      if (status === BlkStatus.OK) {
-        const onDisc = disc.offset + this.#startSector * SECTOR_BYTES;
-        const write = this.#opf === Operation.WRITE;
-        const target = write ? onDisc : this.#address;
-        const source = write ? this.#address : onDisc;
-        if (pio) views.copyWords(target, source, this.#lenBytes);
-        else views.u8.copyWithin(target, source, source + this.#lenBytes);
-      }
+      if (status === BlkStatus.OK) this.#perform(disc, pio);
       this.#completeOne(index, status);
     }
     this.#publish();
@@ -138,7 +139,7 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
   #look(polls: number): number {
     const { u16 } = this.#views;
     const ring = this.#driverRing;
-    // Acquire: pairs with the driver's release store of the driver ring's idx.
+    // Pairs with the driver's store of the driver ring's idx.
     let head = Atomics.load(u16, ring);
     for (let looks = 1; looks < polls && head === this.#driverPosition; looks++) {
       head = Atomics.load(u16, ring);
@@ -146,6 +147,28 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
     if (head < this.#numDescriptors) return head;
     this.#fault = -QueueFault.RING_INDEX;
     return this.#driverPosition;
+  }
+
+  /** Does what the request in hand asks for on a disc that lies in the bus. */
+  #perform(disc: BusRange, pio: boolean): void {
+    const views = this.#views;
+    const len = this.#lenBytes;
+    const sectors = disc.offset + this.#startSector * SECTOR_BYTES;
+    switch (this.#opf) {
+      case Operation.READ:
+        if (pio) views.copyWords(this.#address, sectors, len);
+        else views.copy(this.#address, sectors, len);
+        break;
+      case Operation.WRITE:
+        if (pio) views.copyWords(sectors, this.#address, len);
+        else views.copy(sectors, this.#address, len);
+        break;
+      case Operation.DISCARD:
+      case Operation.WRITE_ZEROES:
+        views.u8.fill(0, sectors, sectors + len);
+        break;
+      // A flush has nothing to do: this memory is as stable as it gets.
+    }
   }
 
   /** Takes the next entry of the driver ring: the index of a descriptor, or −1 after a fault. */
@@ -170,26 +193,34 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
     const addressHigh = u32[word + 3] as number;
     const len = u32[word + 4] as number;
     const last = u32[word + 5] as number;
-    if (
-      ((last >>> FLAGS_SHIFT) & DescriptorFlag.IN_USE) === 0 ||
-      len === 0 ||
-      (len & (SECTOR_BYTES - 1)) !== 0 ||
-      len > limits.maxLenBytes
-    ) {
+    const flags = last >>> FLAGS_SHIFT;
+    if ((flags & DescriptorFlag.IN_USE) === 0) return BlkStatus.INVAL;
+    const opf = last & 0xff;
+    const fua = opf === Operation.WRITE ? flags & DescriptorFlag.FUA : 0;
+    if (!isEnabled(opf, fua, limits.features)) return BlkStatus.NOTSUPP;
+    if (opf === Operation.FLUSH) return len === 0 ? this.#accept(0, 0, 0, opf, 0) : BlkStatus.INVAL;
+    if (len === 0 || (len & (SECTOR_BYTES - 1)) !== 0 || len > limits.maxLenBytes) {
       return BlkStatus.INVAL;
     }
-    const opf = last & 0xff;
-    if (opf !== Operation.READ && opf !== Operation.WRITE) return BlkStatus.NOTSUPP;
     // Beyond 2^53 the sums are rounded, and still far beyond every limit.
     const sector = sectorHigh * 0x1_0000_0000 + sectorLow;
-    if (sector > limits.numSectors - len / SECTOR_BYTES) return BlkStatus.INVAL;
-    if (opf === Operation.WRITE && limits.readOnly) return BlkStatus.PROTECTION;
+    if (sector > this.#numSectors - len / SECTOR_BYTES) return BlkStatus.INVAL;
+    if (opf !== Operation.READ && limits.readOnly) return BlkStatus.PROTECTION;
+    if (opf !== Operation.READ && opf !== Operation.WRITE) {
+      return this.#accept(sector, 0, len, opf, 0);
+    }
     const address = addressHigh * 0x1_0000_0000 + addressLow;
     if (!this.#reaches(address, len)) return BlkStatus.INVAL;
+    return this.#accept(sector, address, len, opf, fua);
+  }
+
+  /** Takes a checked request in hand; what its operation has no use for is 0. */
+  #accept(sector: number, address: number, len: number, opf: number, flags: number): number {
     this.#startSector = sector;
     this.#address = address;
     this.#lenBytes = len;
     this.#opf = opf;
+    this.#flags = flags;
     return BlkStatus.OK;
   }
 
@@ -219,7 +250,26 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
   #publish(): void {
     if (this.#unpublished === 0) return;
     this.#unpublished = 0;
-    // Release: pairs with the driver's acquire load of the device ring's idx.
+    // Pairs with the driver's load of the device ring's idx.
     Atomics.store(this.#views.u16, this.#deviceRing, this.#devicePosition);
+  }
+}
+
+/** Whether an operation is known, and enabled on the queue. */
+function isEnabled(opf: number, fua: number, features: number): boolean {
+  switch (opf) {
+    case Operation.READ:
+      return true;
+    case Operation.WRITE:
+      // Refused without the feature: a FUA that nobody heeds loses data silently.
+      return fua === 0 || (features & Feature.FUA) !== 0;
+    case Operation.FLUSH:
+      return (features & Feature.FLUSH) !== 0;
+    case Operation.DISCARD:
+      return (features & Feature.DISCARD) !== 0;
+    case Operation.WRITE_ZEROES:
+      return (features & Feature.WRITE_ZEROES) !== 0;
+    default:
+      return false;
   }
 }

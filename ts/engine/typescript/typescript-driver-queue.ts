@@ -1,6 +1,6 @@
 // The driver's end of a queue in TypeScript; crates/core/src/driver_queue.rs is its twin.
 
-import { DESCRIPTOR_BYTES, DescriptorField, DescriptorFlag } from "../../abi/layout.js";
+import { DESCRIPTOR_BYTES, DescriptorField, DescriptorFlag, RING_GONE } from "../../abi/layout.js";
 import type { DriverQueue, QueueGeometry } from "../engine.js";
 import { COMPLETION_WORDS, CompletionWord, LIST_CAPACITY, QueueFault } from "../records.js";
 import type { Views } from "./views.js";
@@ -24,12 +24,12 @@ export class TypeScriptDriverQueue implements DriverQueue {
   readonly #free: Uint16Array;
   readonly #tags: Uint32Array;
   #available: number;
-  #driverPosition = 0;
-  #devicePosition = 0;
-  #published = 0;
+  #driverPosition: number;
+  #devicePosition: number;
+  #published: number;
   #fault = 0;
 
-  constructor(views: Views, geometry: QueueGeometry) {
+  constructor(views: Views, geometry: QueueGeometry, position: number) {
     const { descriptors, driverRing, deviceRing, numDescriptors } = geometry;
     this.#u16 = views.u16;
     this.#u32 = views.u32;
@@ -44,15 +44,28 @@ export class TypeScriptDriverQueue implements DriverQueue {
       this.#free[height] = this.#available - 1 - height;
     }
     this.#tags = new Uint32Array(numDescriptors).fill(FREE);
-    Atomics.store(this.#u16, this.#driverRing, 0);
-    Atomics.store(this.#u16, this.#deviceRing, 0);
+    this.#driverPosition = position;
+    this.#devicePosition = position;
+    this.#published = position;
+    Atomics.store(this.#u16, this.#driverRing, position);
   }
 
   get available(): number {
     return this.#available;
   }
 
-  put(startSector: number, address: number, lenBytes: number, opf: number, tag: number): void {
+  get position(): number {
+    return this.#driverPosition;
+  }
+
+  put(
+    startSector: number,
+    address: number,
+    lenBytes: number,
+    opf: number,
+    flags: number,
+    tag: number,
+  ): void {
     const index = this.#free[--this.#available] as number;
     this.#tags[index] = tag;
     const u32 = this.#u32;
@@ -62,7 +75,7 @@ export class TypeScriptDriverQueue implements DriverQueue {
     u32[word + 2] = address;
     u32[word + 3] = 0;
     u32[word + 4] = lenBytes;
-    u32[word + 5] = opf | (DescriptorFlag.IN_USE << FLAGS_SHIFT);
+    u32[word + 5] = opf | ((flags | DescriptorFlag.IN_USE) << FLAGS_SHIFT);
     this.#u16[this.#driverRing + 1 + this.#driverPosition] = index;
     if (++this.#driverPosition === this.#numDescriptors) this.#driverPosition = 0;
   }
@@ -70,16 +83,17 @@ export class TypeScriptDriverQueue implements DriverQueue {
   publish(): void {
     if (this.#published === this.#driverPosition) return;
     this.#published = this.#driverPosition;
-    // Release: pairs with the device's acquire load of the driver ring's idx.
+    // Pairs with the device's load of the driver ring's idx.
     Atomics.store(this.#u16, this.#driverRing, this.#driverPosition);
   }
 
   reap(): number {
     if (this.#fault !== 0) return this.#fault;
     const u16 = this.#u16;
-    // Acquire: pairs with the device's release store of the device ring's idx.
+    // Pairs with the device's store of the device ring's idx.
     const head = Atomics.load(u16, this.#deviceRing);
     if (head === this.#devicePosition) return 0;
+    if (head === RING_GONE) return this.#stop(QueueFault.GONE, 0);
     if (head >= this.#numDescriptors) return this.#stop(QueueFault.RING_INDEX, 0);
     // More completions than requests: the ring was set back, as by a reset of the BAR.
     const count =

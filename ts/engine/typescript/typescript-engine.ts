@@ -39,9 +39,9 @@ export class TypeScriptEngine implements Engine {
     this.#views.u8.fill(value, offset, offset + lenBytes);
   }
 
-  openDriverQueue(geometry: QueueGeometry): TypeScriptDriverQueue {
-    checkGeometry(this.#busBytes, geometry);
-    return new TypeScriptDriverQueue(this.#views, geometry);
+  openDriverQueue(geometry: QueueGeometry, position = 0): TypeScriptDriverQueue {
+    checkGeometry(this.#busBytes, geometry, position);
+    return new TypeScriptDriverQueue(this.#views, geometry, position);
   }
 
   openDeviceQueue(geometry: QueueGeometry, limits: DeviceLimits): TypeScriptDeviceQueue {
@@ -101,7 +101,7 @@ export class TypeScriptEngine implements Engine {
       u16[idx + 1 + next] = this.list[index] as number;
       if (++next === numDescriptors) next = 0;
     }
-    // Release: pairs with the load in popRing.
+    // Publishes: pairs with the load in popRing.
     Atomics.store(u16, idx, next);
     return next;
   }
@@ -110,7 +110,7 @@ export class TypeScriptEngine implements Engine {
     checkRing(this.#busBytes, ring, numDescriptors, position, capacity);
     const { u16 } = this.#views;
     const idx = ring >>> 1;
-    // Acquire: pairs with the store in pushRing.
+    // Pairs with the store in pushRing.
     const head = Atomics.load(u16, idx);
     if (head >= numDescriptors) return -QueueFault.RING_INDEX;
     let next = position;

@@ -12,6 +12,7 @@ export interface WasmExports {
     driverRing: number,
     deviceRing: number,
     numDescriptors: number,
+    position: number,
   ): number;
   driver_queue_submit(context: number, requests: number, count: number): number;
   driver_queue_reap(context: number, completions: number, capacity: number): number;
@@ -26,10 +27,12 @@ export interface WasmExports {
     numSectors: number,
     maxLenBytes: number,
     readOnly: number,
+    features: number,
     hostOffset: number,
     hostBytes: number,
     iommuTable: number,
   ): number;
+  device_queue_resize(context: number, numSectors: number): void;
   device_queue_fetch(context: number, requests: number, capacity: number, polls: number): number;
   device_queue_serve(
     context: number,

@@ -32,7 +32,7 @@ export class QueueContext {
     this.completionList = this.requestList + requestWords * 4;
     this.requests = new Uint32Array(engine.buffer, this.requestList, requestWords);
     this.completions = new Uint32Array(engine.buffer, this.completionList, completionWords);
-    // The pages were somebody else's, and a driver writes only some words of a request.
+    // The pages were somebody else's, and a driver writes all of a request but `status`.
     this.requests.fill(0);
   }
 

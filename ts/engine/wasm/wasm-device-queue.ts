@@ -2,7 +2,7 @@
 // disc in the bus, serves all that is new.
 
 import { assert } from "../../errors.js";
-import { checkList, checkServe } from "../bounds.js";
+import { checkList, checkServe, checkSize } from "../bounds.js";
 import type { BusRange, DeviceLimits, DeviceQueue, QueueGeometry } from "../engine.js";
 import { LIST_CAPACITY } from "../records.js";
 import type { WasmExports } from "./exports.js";
@@ -15,7 +15,7 @@ export class WasmDeviceQueue implements DeviceQueue {
   readonly #exports: WasmExports;
   readonly #context: QueueContext;
   readonly #busBytes: number;
-  readonly #numSectors: number;
+  #numSectors: number;
 
   constructor(engine: WasmEngine, geometry: QueueGeometry, limits: DeviceLimits) {
     const { descriptors, driverRing, deviceRing, numDescriptors } = geometry;
@@ -35,6 +35,7 @@ export class WasmDeviceQueue implements DeviceQueue {
       limits.numSectors,
       limits.maxLenBytes,
       limits.readOnly ? 1 : 0,
+      limits.features,
       limits.hostMemory.offset,
       limits.hostMemory.length,
       limits.iommuTable,
@@ -56,6 +57,12 @@ export class WasmDeviceQueue implements DeviceQueue {
     const { offset, length } = disc;
     const context = this.#context.offset;
     return this.#exports.device_queue_serve(context, offset, length, pio ? 1 : 0, polls, most);
+  }
+
+  resize(numSectors: number): void {
+    checkSize(numSectors);
+    this.#numSectors = numSectors;
+    this.#exports.device_queue_resize(this.#context.offset, numSectors);
   }
 
   complete(count: number): void {

@@ -13,10 +13,13 @@ export class WasmDriverQueue implements DriverQueue {
   readonly #exports: WasmExports;
   readonly #context: QueueContext;
   readonly #requests: Uint32Array;
+  readonly #numDescriptors: number;
   #available: number;
+  /** The driver ring's, of what was published. */
+  #position: number;
   #staged = 0;
 
-  constructor(engine: WasmEngine, geometry: QueueGeometry) {
+  constructor(engine: WasmEngine, geometry: QueueGeometry, position: number) {
     const { descriptors, driverRing, deviceRing, numDescriptors } = geometry;
     this.#exports = engine.exports;
     this.#context = new QueueContext(engine, this.#exports.driver_queue_bytes(numDescriptors));
@@ -29,16 +32,30 @@ export class WasmDriverQueue implements DriverQueue {
       driverRing,
       deviceRing,
       numDescriptors,
+      position,
     );
     assert(opened === 1, "a driver queue's geometry is outside the bus");
+    this.#numDescriptors = numDescriptors;
     this.#available = numDescriptors - 1;
+    this.#position = position;
   }
 
   get available(): number {
     return this.#available;
   }
 
-  put(startSector: number, address: number, lenBytes: number, opf: number, tag: number): void {
+  get position(): number {
+    return (this.#position + this.#staged) % this.#numDescriptors;
+  }
+
+  put(
+    startSector: number,
+    address: number,
+    lenBytes: number,
+    opf: number,
+    flags: number,
+    tag: number,
+  ): void {
     const words = this.#requests;
     const record = this.#staged * REQUEST_WORDS;
     words[record + RequestWord.startSectorLow] = startSector;
@@ -48,6 +65,8 @@ export class WasmDriverQueue implements DriverQueue {
     words[record + RequestWord.lenBytes] = lenBytes;
     words[record + RequestWord.opf] = opf;
     words[record + RequestWord.tag] = tag;
+    // Each time: the record was another request's.
+    words[record + RequestWord.flags] = flags;
     this.#available--;
     if (++this.#staged === LIST_CAPACITY) this.publish();
   }
@@ -58,6 +77,7 @@ export class WasmDriverQueue implements DriverQueue {
     this.#staged = 0;
     const { offset, requestList } = this.#context;
     const put = this.#exports.driver_queue_submit(offset, requestList, staged);
+    this.#position = (this.#position + staged) % this.#numDescriptors;
     assert(put === staged, "more requests were put than descriptors are free");
   }
 

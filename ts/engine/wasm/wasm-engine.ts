@@ -86,9 +86,9 @@ export class WasmEngine implements Engine {
     this.exports.fill(this.#busBytes, offset, value, lenBytes);
   }
 
-  openDriverQueue(geometry: QueueGeometry): WasmDriverQueue {
-    checkGeometry(this.#busBytes, geometry);
-    return new WasmDriverQueue(this, geometry);
+  openDriverQueue(geometry: QueueGeometry, position = 0): WasmDriverQueue {
+    checkGeometry(this.#busBytes, geometry, position);
+    return new WasmDriverQueue(this, geometry, position);
   }
 
   openDeviceQueue(geometry: QueueGeometry, limits: DeviceLimits): WasmDeviceQueue {

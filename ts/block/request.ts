@@ -1,0 +1,106 @@
+// A request: what is handed to a driver, one for each tag, made once and used again.
+//
+//   free ──take──► held ──queueRq──► started ──device──► free
+//                   ▲ RESOURCE │        └─timeout, detach─► ended ──device, reset──► free
+//                   └──────────┘
+//
+// Its users hear of it on the way out of `started`, once. An ended request is still the
+// device's: its buffer stays mapped and its tag taken until the device gives it back.
+
+import { Operation, SECTOR_BYTES } from "../abi/layout.js";
+import type { Bio } from "./bio.js";
+import type { HardwareQueue } from "./hardware-queue.js";
+
+/** @internal Where a request is in its life. */
+export const RequestState = { free: 0, held: 1, started: 2, ended: 3 } as const;
+
+/** A part of a bio in a request. */
+export interface Segment {
+  /** Whose data it is. */
+  bio: Bio;
+  /** Where the part starts in the bio, in bytes. */
+  offset: number;
+  /** Bytes. */
+  length: number;
+}
+
+/** A request, as a driver gets it. */
+export class Request {
+  /** Which hardware queue. */
+  readonly hwQueue: number;
+  /** Which of that queue's requests. */
+  readonly tag: number;
+  /** One of `Operation`. */
+  opf = 0;
+  /** Descriptor flags: 0, or `DescriptorFlag.FUA` on a write. */
+  flags = 0;
+  /** First sector. */
+  startSector = 0;
+  /** Bytes; 0 for a flush. */
+  lenBytes = 0;
+  /** The parts it is made of, in order; the first `segmentCount` count. */
+  readonly segments: Segment[] = [];
+  /** How many segments there are. */
+  segmentCount = 0;
+
+  /** @internal */
+  state: number = RequestState.free;
+  /** @internal The sweep before which it was started. */
+  sweep = 0;
+  /** @internal Whose it is while it is not free. */
+  queue: HardwareQueue | undefined;
+
+  /** @internal */
+  constructor(hwQueue: number, tag: number) {
+    this.hwQueue = hwQueue;
+    this.tag = tag;
+  }
+
+  /**
+   * Ends the request: the device is done with it. True if this was its end; false if it had ended
+   * before, and nothing happens.
+   *
+   * @param status - one of `BlkStatus`
+   */
+  complete(status: number): boolean {
+    if (this.state !== RequestState.started) return false;
+    (this.queue as HardwareQueue).complete(this, status);
+    return true;
+  }
+
+  /** @internal Starts anew with a part of a bio. */
+  begin(bio: Bio, offset: number, length: number): void {
+    this.opf = bio.opf;
+    this.flags = bio.flags;
+    this.startSector = bio.startSector + offset / SECTOR_BYTES;
+    this.lenBytes = 0;
+    this.segmentCount = 0;
+    this.state = RequestState.held;
+    this.append(bio, offset, length);
+  }
+
+  /** @internal */
+  append(bio: Bio, offset: number, length: number): void {
+    const segment = this.segments[this.segmentCount];
+    if (segment === undefined) {
+      this.segments.push({ bio, offset, length });
+    } else {
+      segment.bio = bio;
+      segment.offset = offset;
+      segment.length = length;
+    }
+    this.segmentCount++;
+    this.lenBytes += length;
+  }
+
+  /** @internal Whether what is left of a bio starts where this one ends, and is of its kind. */
+  isFollowedBy(bio: Bio): boolean {
+    return (
+      this.opf === bio.opf &&
+      this.flags === bio.flags &&
+      this.opf !== Operation.FLUSH &&
+      this.startSector + this.lenBytes / SECTOR_BYTES ===
+        bio.startSector + bio.submitted / SECTOR_BYTES
+    );
+  }
+}

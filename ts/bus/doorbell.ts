@@ -1,0 +1,53 @@
+// A doorbell: two words of the BAR by which a device that sleeps is woken (protocol, section 5).
+//
+// No wake-up is lost, by these pairs, all sequentially consistent:
+//
+//   driver   1 publishes      2 loads `sleeping`      3 if set: adds to `bell`, notifies
+//   device   a sets `sleeping`  b loads `bell`  c looks for work  d waits while `bell` is as in b
+//
+// Of 1 → 2 and a → c at least one side sees the other's store: either c finds the work, or 2 sees
+// `sleeping`. In the second case 3 changes `bell`: before b, and then 1 came before c, which finds
+// the work; or after b, and then d returns at once, or is notified.
+
+/** A doorbell, seen from either side. */
+export class Doorbell {
+  readonly #words: Int32Array;
+  readonly #bell: number;
+  readonly #sleeping: number;
+
+  /** @param bell,sleeping - where the two words are in the buffer, in bytes */
+  constructor(buffer: SharedArrayBuffer, bell: number, sleeping: number) {
+    this.#words = new Int32Array(buffer);
+    this.#bell = bell / 4;
+    this.#sleeping = sleeping / 4;
+  }
+
+  /** Driver: after a publication. A device that is awake costs one load. */
+  ring(): void {
+    if (Atomics.load(this.#words, this.#sleeping) !== 0) this.wake();
+  }
+
+  /** Wakes the device, also for another reason than the ring's. */
+  wake(): void {
+    Atomics.add(this.#words, this.#bell, 1);
+    Atomics.notify(this.#words, this.#bell);
+  }
+
+  /** Device: blocks until it is rung, unless there is work when it has lain down. */
+  sleep(hasWork: () => boolean): void {
+    const words = this.#words;
+    Atomics.store(words, this.#sleeping, 1);
+    const heard = Atomics.load(words, this.#bell);
+    if (!hasWork()) Atomics.wait(words, this.#bell, heard);
+    Atomics.store(words, this.#sleeping, 0);
+  }
+
+  /** Device: as `sleep`, for a thread that may not block; at most for `mostMs`. */
+  async sleepAsync(hasWork: () => boolean, mostMs: number): Promise<void> {
+    const words = this.#words;
+    Atomics.store(words, this.#sleeping, 1);
+    const heard = Atomics.load(words, this.#bell);
+    if (!hasWork()) await Atomics.waitAsync(words, this.#bell, heard, mostMs).value;
+    Atomics.store(words, this.#sleeping, 0);
+  }
+}

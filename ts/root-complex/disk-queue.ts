@@ -1,0 +1,183 @@
+// A queue of an attached disk as its user has it: the disk's I/O, and buffers that the endpoint
+// reaches.
+
+import { BlockIo } from "../block/block-io.js";
+import type { Bus } from "../bus/bus.js";
+import { BlockptError, checkInteger } from "../errors.js";
+import { DiskState } from "./disk-state.js";
+import { type QueueParts, RemoteQueue } from "./queue.js";
+
+/** What opens a queue of a disk in another thread; can be posted. */
+export interface QueueHandle {
+  /** @internal */
+  readonly parts: QueueParts;
+}
+
+/**
+ * A queue of an attached disk, and its I/O, in one thread. Made by `openQueue`; a `RemoteDisk` is
+ * the first queue of its own disk.
+ *
+ * A buffer in host memory (`allocate`) is read and written in place, any other is bounced.
+ */
+export class DiskQueue extends BlockIo {
+  /** What the disk is called here. */
+  readonly localName: string;
+  /** @internal */
+  protected readonly queue: RemoteQueue;
+  readonly #bus: Bus;
+  readonly #allocated = new Set<number>();
+  #closed = false;
+
+  /** @internal */
+  constructor(bus: Bus, parts: QueueParts, onSuspect?: () => void) {
+    const queue = new RemoteQueue(bus, parts, onSuspect);
+    super(queue.disk);
+    this.localName = parts.diskName;
+    this.queue = queue;
+    this.#bus = bus;
+  }
+
+  /** Whether the endpoint is there, as far as this thread has heard. */
+  get online(): boolean {
+    this.queue.refresh();
+    return this.queue.disk.failure() === undefined;
+  }
+
+  /**
+   * Resolves once the disk is online; at once, if it is. A disk whose endpoint is gone re-attaches by
+   * itself when it is back.
+   *
+   * @throws {@link BlockptError} (as a rejection) `ERR_BLOCKPT_DETACHED`, `ERR_BLOCKPT_PROTOCOL`
+   */
+  whenOnline(): Promise<void> {
+    return this.queue.whenOnline();
+  }
+
+  /**
+   * A buffer in host memory, which is read and written in place. It is the caller's until
+   * `free`, or until the queue is closed.
+   *
+   * @param bytes - at least 1; takes whole pages of 4096 bytes
+   * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SPACE` if host memory has no room; `ERR_BLOCKPT_DETACHED`
+   */
+  allocate(bytes: number): Uint8Array {
+    checkInteger("bytes", bytes, 1, this.#bus.hostMemory.length);
+    if (this.#closed) {
+      throw new BlockptError("ERR_BLOCKPT_DETACHED", `${this.localName} was detached`);
+    }
+    const address = this.#bus.hostPages.claim(bytes);
+    if (address === undefined) {
+      throw new BlockptError(
+        "ERR_BLOCKPT_NO_SPACE",
+        `host memory has no room for ${bytes} bytes: raise createBus's hostMemoryBytes`,
+      );
+    }
+    this.#allocated.add(address);
+    return new Uint8Array(this.#bus.buffer, address, bytes);
+  }
+
+  /**
+   * Gives back a buffer of `allocate`.
+   *
+   * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` for any other; `ERR_BLOCKPT_BUSY` while
+   * it is being read or written, also by a request that was given up: the device may still do it
+   */
+  free(buffer: Uint8Array): void {
+    const ours = buffer.buffer === this.#bus.buffer && this.#allocated.has(buffer.byteOffset);
+    if (!ours) {
+      throw new BlockptError(
+        "ERR_BLOCKPT_INVALID_ARGUMENT",
+        `the buffer is none that ${this.localName} allocated`,
+      );
+    }
+    if (this.queue.isUsing(buffer.byteOffset, buffer.length)) {
+      throw new BlockptError(
+        "ERR_BLOCKPT_BUSY",
+        `the buffer belongs to a request that ${this.localName} has not answered`,
+      );
+    }
+    this.#allocated.delete(buffer.byteOffset);
+    this.#bus.hostPages.release(buffer.byteOffset);
+  }
+
+  /**
+   * Gives the queue back to its disk, which hands it out again.
+   *
+   * @throws {@link BlockptError} `ERR_BLOCKPT_BUSY` while the device has requests of it
+   */
+  close(): void {
+    if (this.#closed) return;
+    if (this.queue.outstanding > 0) {
+      throw new BlockptError(
+        "ERR_BLOCKPT_BUSY",
+        `${this.localName} has requests in flight (${this.queue.outstanding}): wait for them first`,
+      );
+    }
+    this.release();
+  }
+
+  /** @internal The device has left the queue, or has nothing of it: gives everything back. */
+  protected release(): void {
+    this.#closed = true;
+    this.queue.close();
+    for (const address of this.#allocated) this.#bus.hostPages.release(address);
+    this.#allocated.clear();
+  }
+}
+
+/**
+ * Opens a queue of a disk that another thread has attached, in this one. No other thread may use
+ * the same handle.
+ *
+ * @param bus - this thread's view of the bus
+ * @param handle - what `disk.openQueue()` gave there, posted here
+ * @throws {@link BlockptError} `ERR_BLOCKPT_STATE` if it was opened before; `ERR_BLOCKPT_NO_SPACE` if
+ * the bus's workspace is full
+ *
+ * @example
+ * ```ts
+ * import { once } from "node:events";
+ * import { Worker } from "node:worker_threads";
+ * import { createBus, Endpoint, MemoryDisc, RootComplex } from "blockpt";
+ *
+ * const bus = await createBus();
+ * const endpoint = await Endpoint.create(bus, { controller: "44100000.pcie" });
+ * await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 1024 * 1024), { queues: 2 });
+ * await endpoint.start();
+ * const rc = await RootComplex.probe(bus);
+ * const disk = await rc.attach("ram0", { queues: 2, numDescriptors: 256 });
+ *
+ * // A program that wants its disk synchronous, in a thread of its own.
+ * const program = `
+ *   import { workerData } from "node:worker_threads";
+ *   const { openBus, openQueue } = await import(workerData.blockpt);
+ *   const bus = openBus(workerData.bus);
+ *   const queue = openQueue(bus, workerData.queue);
+ *   queue.writeSync(new Uint8Array(512).fill(7), 0);
+ *   queue.flushSync();
+ *   queue.close();
+ *   bus.close();`;
+ * const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(program)}`), {
+ *   workerData: {
+ *     bus: bus.handle,
+ *     queue: disk.openQueue(),
+ *     blockpt: import.meta.resolve("blockpt"),
+ *   },
+ * });
+ * await once(worker, "exit");
+ * const back = new Uint8Array(512);
+ * await disk.read(back, 0);
+ * console.log(back[0]); // 7
+ *
+ * await rc.close();
+ * await endpoint.close();
+ * ```
+ */
+export function openQueue(bus: Bus, handle: QueueHandle): DiskQueue {
+  const { diskName, index, state } = handle.parts;
+  if (!new DiskState(state).open(index)) {
+    const why = `queue ${index} of ${diskName} is open in another thread, or was given back`;
+    throw new BlockptError("ERR_BLOCKPT_STATE", why);
+  }
+  return new DiskQueue(bus, handle.parts);
+}

@@ -1,0 +1,176 @@
+// What the threads that use an attached disk know of it in common: whether it is online, how large
+// it is, and who has which queue. The root complex's own memory; nothing of it is on the bus.
+//
+// The thread that attached the disk changes it; every change counts the version up. A disk is
+// online in odd epochs. When the endpoint is gone the epoch becomes even, and each queue's owner
+// fails what is outstanding as he sees it; when the endpoint is back it becomes odd again, and he
+// starts at the beginning of his rings. Between the two the rings are cleared, so nobody may
+// publish on them: an owner enters, sees that the epoch is his, publishes, leaves; who clears them
+// changes the epoch, then waits until nobody is inside. Entering and the epoch are sequentially
+// consistent, so one of the two sees the other.
+
+import { BlockptError } from "../errors.js";
+
+const VERSION = 0;
+const EPOCH = 1;
+const SUSPECT = 2;
+/** In 64-bit words. */
+const SECTORS = 2;
+const QUEUES = 6;
+/** Of each queue, in words. */
+const QUEUE_WORDS = 3;
+const OWNER = 0;
+const INSIDE = 1;
+const POSITION = 2;
+
+/** Who has a queue. */
+const Owner = { none: 0, handle: 1, thread: 2 } as const;
+
+export class DiskState {
+  readonly buffer: SharedArrayBuffer;
+  readonly #words: Int32Array;
+  readonly #longs: BigInt64Array;
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.buffer = buffer;
+    this.#words = new Int32Array(buffer);
+    this.#longs = new BigInt64Array(buffer, 0, SECTORS + 1);
+  }
+
+  /** The state of a disk that is online. */
+  static create(queues: number, sectors: number): DiskState {
+    const words = QUEUES + queues * QUEUE_WORDS;
+    const state = new DiskState(new SharedArrayBuffer(words * 4));
+    state.#words[EPOCH] = 1;
+    state.#longs[SECTORS] = BigInt(sectors);
+    return state;
+  }
+
+  /** Counts the changes; modulo 2^32. */
+  get version(): number {
+    return Atomics.load(this.#words, VERSION);
+  }
+
+  /** Odd while the disk is online. */
+  get epoch(): number {
+    return Atomics.load(this.#words, EPOCH);
+  }
+
+  get isOnline(): boolean {
+    return this.epoch % 2 === 1;
+  }
+
+  get sectors(): number {
+    return Number(Atomics.load(this.#longs, SECTORS));
+  }
+
+  /** Resolves when the version is another one; after a while in any case. */
+  async versionChange(version: number, mostMs: number): Promise<void> {
+    await Atomics.waitAsync(this.#words, VERSION, version, mostMs).value;
+  }
+
+  goOffline(): void {
+    if (!this.isOnline) return;
+    Atomics.add(this.#words, EPOCH, 1);
+    this.#changed();
+  }
+
+  /** The rings were cleared, and the endpoint serves them. */
+  goOnline(sectors: number): void {
+    Atomics.store(this.#longs, SECTORS, BigInt(sectors));
+    Atomics.store(this.#words, SUSPECT, 0);
+    for (let queue = 0; queue < this.#queues; queue++) this.#store(queue, POSITION, 0);
+    Atomics.add(this.#words, EPOCH, 1);
+    this.#changed();
+  }
+
+  resize(sectors: number): void {
+    Atomics.store(this.#longs, SECTORS, BigInt(sectors));
+    this.#changed();
+  }
+
+  /** A queue's owner: the endpoint has left it, as far as he can see. */
+  suspect(): void {
+    Atomics.store(this.#words, SUSPECT, 1);
+  }
+
+  get isSuspect(): boolean {
+    return Atomics.load(this.#words, SUSPECT) !== 0;
+  }
+
+  /** Takes a queue, for whoever gets its handle; false if somebody has it. */
+  take(queue: number): boolean {
+    return Atomics.compareExchange(this.#words, word(queue, OWNER), Owner.none, Owner.handle) === 0;
+  }
+
+  /** Opens a queue that was taken; false if it was not, or is open already. */
+  open(queue: number): boolean {
+    const owner = word(queue, OWNER);
+    return Atomics.compareExchange(this.#words, owner, Owner.handle, Owner.thread) === Owner.handle;
+  }
+
+  isTaken(queue: number): boolean {
+    return Atomics.load(this.#words, word(queue, OWNER)) !== Owner.none;
+  }
+
+  /** Gives a queue back, whose rings are both at a position. */
+  release(queue: number, position: number): void {
+    this.#store(queue, POSITION, position);
+    this.#store(queue, INSIDE, 0);
+    this.#store(queue, OWNER, Owner.none);
+  }
+
+  /** Where both rings of a queue were left. */
+  position(queue: number): number {
+    return Atomics.load(this.#words, word(queue, POSITION));
+  }
+
+  /** Before a publication: false if the epoch is another one, and nothing may be published. */
+  enter(queue: number, epoch: number): boolean {
+    this.#store(queue, INSIDE, 1);
+    if (this.epoch === epoch) return true;
+    this.#store(queue, INSIDE, 0);
+    return false;
+  }
+
+  leave(queue: number): void {
+    this.#store(queue, INSIDE, 0);
+  }
+
+  /** Done when nobody is inside; a thread that died there, or does not run, is waited for a second. */
+  async quiesce(): Promise<void> {
+    const deadline = performance.now() + 1000;
+    while (this.#isAnyInside() && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
+  #isAnyInside(): boolean {
+    for (let queue = 0; queue < this.#queues; queue++) {
+      if (Atomics.load(this.#words, word(queue, INSIDE)) !== 0) return true;
+    }
+    return false;
+  }
+
+  get #queues(): number {
+    return (this.#words.length - QUEUES) / QUEUE_WORDS;
+  }
+
+  #store(queue: number, what: number, value: number): void {
+    Atomics.store(this.#words, word(queue, what), value);
+  }
+
+  #changed(): void {
+    Atomics.add(this.#words, VERSION, 1);
+    Atomics.notify(this.#words, VERSION);
+  }
+}
+
+function word(queue: number, what: number): number {
+  return QUEUES + queue * QUEUE_WORDS + what;
+}
+
+/** What a request is told when the endpoint is gone. */
+export function offline(name: string, why: string): BlockptError {
+  return new BlockptError("ERR_BLOCKPT_OFFLINE", `${name} is offline: ${why}`);
+}

@@ -1,0 +1,52 @@
+// Whether the endpoint lives: its magic is there, its generation is the same, and its heartbeat
+// moves (protocol, section 5). One without the extension block has only the magic.
+
+import { EXT_MAGIC, MAGIC, REGISTERS_BYTES, Register } from "../abi/layout.js";
+import type { Bus } from "../bus/bus.js";
+
+/** Time between two looks at the heartbeat, in milliseconds. */
+export const LOOK_MS = 400;
+/**
+ * So many looks at a heartbeat that stands still: 1.6 to 2 seconds, two of the protocol's
+ * heartbeats. Looks are counted and not time: a thread that did not run saw nothing.
+ */
+const STILL_LOOKS = 4;
+
+export class EndpointWatch {
+  readonly #words: Int32Array;
+  #generation: number;
+  #heartbeat: number;
+  #still = 0;
+  #lookedAt = 0;
+
+  constructor(bus: Bus) {
+    this.#words = new Int32Array(bus.buffer, bus.bar.offset, REGISTERS_BYTES / 4);
+    this.#generation = this.#word(Register.generation);
+    this.#heartbeat = this.#word(Register.heartbeat);
+  }
+
+  /** Whether the endpoint that was there last time lives. */
+  lives(): boolean {
+    if (this.#word(Register.magic) !== MAGIC) return false;
+    if (this.#word(Register.extMagic) !== EXT_MAGIC) return this.#generation === 0;
+    if (this.#word(Register.generation) !== this.#generation) return false;
+    const now = performance.now();
+    if (now - this.#lookedAt >= LOOK_MS * 0.9) {
+      this.#lookedAt = now;
+      const heartbeat = this.#word(Register.heartbeat);
+      this.#still = heartbeat === this.#heartbeat ? this.#still + 1 : 0;
+      this.#heartbeat = heartbeat;
+    }
+    return this.#still < STILL_LOOKS;
+  }
+
+  /** Whether an endpoint is there that was started since. */
+  isAnother(): boolean {
+    if (this.#word(Register.magic) !== MAGIC) return false;
+    return this.#word(Register.generation) !== this.#generation;
+  }
+
+  #word(register: number): number {
+    return Atomics.load(this.#words, register / 4);
+  }
+}
