@@ -155,7 +155,7 @@ describe.each(cases)("the $engine engine with a $disc disc", ({ engine, disc }) 
     expect(await driver.command(Command.STOP, { devIdx: 0 })).toBe(SUCCESS);
     const bystander = await rc.attach("bystander", { numDescriptors: 64 });
     await bystander.read(new Uint8Array(4096), 0);
-    await rc.detach("bystander");
+    await rc.close();
     expect(await driver.start()).toBe(SUCCESS);
     expect(await driver.submit(0, driver.read())).toBe(BlkStatus.OK);
   });

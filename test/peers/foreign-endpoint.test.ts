@@ -134,7 +134,8 @@ describe.each(["wasm", "typescript"] as const)("a foreign endpoint, %s engine", 
     const { rc, endpoint } = await connect([disc]);
     const disk = await attach(rc, "ram0", { numDescriptors: 16 });
     endpoint.decide = () => "hold";
-    const reads = Array.from({ length: 200 }, (_, n) => read(disk, SECTOR, n * SECTOR));
+    // From the last to the first: what follows another is merged with it.
+    const reads = Array.from({ length: 200 }, (_, n) => read(disk, SECTOR, (199 - n) * SECTOR));
     const all = within("200 reads", Promise.all(reads));
     let settled = false;
     const done = all.finally(() => {
@@ -150,7 +151,7 @@ describe.each(["wasm", "typescript"] as const)("a foreign endpoint, %s engine", 
       return settled;
     });
     for (const [n, bytes] of (await done).entries()) {
-      const due = disc.data.subarray(n * SECTOR, (n + 1) * SECTOR);
+      const due = disc.data.subarray((199 - n) * SECTOR, (200 - n) * SECTOR);
       expect([n, sameBytes(bytes, due)]).toEqual([n, true]);
     }
     expect(most).toBe(15); // num_desc - 1: all that may be outstanding, and no more
@@ -207,13 +208,13 @@ describe.each(["wasm", "typescript"] as const)("a foreign endpoint, %s engine", 
     if (first === undefined) throw new Error("the read never reached the endpoint");
 
     // Memory that a late read may still write must not be another request's by now.
-    const next = [1, 2, 3].map((n) => read(disk, SECTOR, n * SECTOR));
+    const next = [3, 2, 1].map((n) => read(disk, SECTOR, n * SECTOR));
     const settled = Promise.all(next);
     await held(endpoint, 4);
     for (const request of endpoint.held.slice(1)) endpoint.complete(request);
     endpoint.complete(first);
     for (const [n, bytes] of (await settled).entries()) {
-      const due = disc.data.subarray((n + 1) * SECTOR, (n + 2) * SECTOR);
+      const due = disc.data.subarray((3 - n) * SECTOR, (4 - n) * SECTOR);
       expect(sameBytes(bytes, due)).toBe(true);
     }
     expect(sameBytes(late, new Uint8Array(SECTOR).fill(0xaa))).toBe(true);
@@ -229,7 +230,7 @@ describe.each(["wasm", "typescript"] as const)("a foreign endpoint, %s engine", 
     const disk = await attach(rc, "ram0", { numDescriptors: 16, requestTimeoutMs: 150 });
     endpoint.decide = () => "hold";
     const reads = Array.from({ length: 20 }, (_, n) =>
-      refusal(`read ${n}`, disk.read(new Uint8Array(SECTOR), n * SECTOR)),
+      refusal(`read ${n}`, disk.read(new Uint8Array(SECTOR), (20 - n) * SECTOR)),
     );
     for (const error of await Promise.all(reads)) expect(error.code).toBe("ERR_BLOCKPT_TIMEOUT");
     expect(endpoint.held.length).toBe(15);
@@ -350,7 +351,7 @@ describe.each(["wasm", "typescript"] as const)("a foreign endpoint, %s engine", 
     const { rc, endpoint } = await connect([disc]);
     const disk = await attach(rc, "ram0", { numDescriptors: 16, requestTimeoutMs: 100 });
     endpoint.decide = () => "hold";
-    const reads = [0, 1, 2].map((n) => refusal("a read", disk.read(new Uint8Array(512), n * 512)));
+    const reads = [2, 1, 0].map((n) => refusal("a read", disk.read(new Uint8Array(512), n * 512)));
     await held(endpoint, 3);
     await refusal("detaching with requests in flight", rc.detach("ram0"));
     expect(endpoint.held.length).toBe(3);
@@ -373,13 +374,13 @@ describe.each(["wasm", "typescript"] as const)("a foreign endpoint, %s engine", 
 
   it.each([
     ["an entry not below num_desc", 16, undefined],
-    ["an idx not below num_desc", 0, 65535],
+    ["an idx not below num_desc", 0, 65534],
     ["an entry that is not outstanding", "free", undefined],
   ] as const)("stops its queue with %s: what is outstanding rejects", async (_, entry, idx) => {
     const { rc, endpoint } = await connect([memory("/dev/ram0", 8192)]);
     const disk = await attach(rc, "ram0", { numDescriptors: 16 });
     endpoint.decide = () => "hold";
-    const reads = [0, 1, 2].map((n) => refusal("a read", disk.read(new Uint8Array(512), n * 512)));
+    const reads = [2, 1, 0].map((n) => refusal("a read", disk.read(new Uint8Array(512), n * 512)));
     await held(endpoint, 3);
     const queue = endpoint.held[0]?.queue;
     if (queue === undefined) throw new Error("nothing is held");

@@ -137,7 +137,9 @@ export class GenDisk<State extends GenDiskState = "initialized"> {
 
   /** Requests, and bios that wait to become some, that have not ended. */
   get inFlight(): number {
-    return this.#queues.reduce((sum, queue) => sum + queue.inFlight, 0);
+    let sum = 0;
+    for (const queue of this.#queues) sum += queue.inFlight;
+    return sum;
   }
 
   /**
@@ -172,6 +174,11 @@ export class GenDisk<State extends GenDiskState = "initialized"> {
   /** The submitter's turn is over: the driver is told of all that was submitted. */
   unplug(this: GenDisk<"added">, hwQueue = 0): void {
     this.#queue(hwQueue).unplug();
+  }
+
+  /** Whether a request that the driver does not have yet is for a byte of a buffer. */
+  isWaitingFor(buffer: Uint8Array): boolean {
+    return this.#queues.some((queue) => queue.isWaitingFor(buffer));
   }
 
   /** Why everything on a queue is refused, if it is. */

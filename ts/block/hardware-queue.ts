@@ -117,6 +117,19 @@ export class HardwareQueue {
     if (this.#uncommitted) this.#commit();
   }
 
+  /** Whether a request or a bio that the driver does not have yet is for a byte of a buffer. */
+  isWaitingFor(buffer: Uint8Array): boolean {
+    const requests = this.#held === undefined ? this.#requeued : [this.#held, ...this.#requeued];
+    for (const { segments, segmentCount } of requests) {
+      if (segments.slice(0, segmentCount).some(({ bio }) => overlap(bio.buffer, buffer)))
+        return true;
+    }
+    for (let bio = this.#firstWaiting; bio !== undefined; bio = bio.next) {
+      if (overlap(bio.buffer, buffer)) return true;
+    }
+    return false;
+  }
+
   /** Blocks until a bio has ended. */
   waitFor(bio: Bio): void {
     const { spinMs } = this.#parts;
@@ -370,6 +383,14 @@ export class HardwareQueue {
       `${describe(request)}: there is no room for it; ${this.#parts.roomHint}`,
     );
   }
+}
+
+function overlap(one: Uint8Array | undefined, other: Uint8Array): boolean {
+  return (
+    one?.buffer === other.buffer &&
+    one.byteOffset < other.byteOffset + other.length &&
+    other.byteOffset < one.byteOffset + one.length
+  );
 }
 
 function addTo(request: Request, bio: Bio, offset: number, length: number): void {

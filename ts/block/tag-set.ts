@@ -6,14 +6,15 @@ import { Request, RequestState } from "./request.js";
 const MAX_DEPTH = 65535;
 
 /**
- * The tags of a disk, and a request for each, made once.
+ * The tags of a disk, and a request for each, made once. A tag whose request is not with the device
+ * finds nothing.
  *
  * @example
  * ```ts
  * import { TagSet } from "blockpt";
  *
  * const tags = new TagSet(2, 128);
- * console.log(tags.find(0, 5)); // undefined: no request of that tag is with a device
+ * console.log(tags.find(0, 5)); // undefined
  * ```
  */
 export class TagSet {

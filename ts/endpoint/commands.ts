@@ -177,7 +177,8 @@ export class CommandHandler {
         return this.#stop(exported);
       case Command.SET_IRQ:
       case Command.SET_QUEUE: {
-        if (bit === Command.SET_IRQ && args.qidx === EVENTS_QIDX) {
+        const hasEvents = (args.extEnabled & exported.features & Feature.RESIZE) !== 0;
+        if (bit === Command.SET_IRQ && args.qidx === EVENTS_QIDX && hasEvents) {
           return this.#setEventsIrq(exported, args);
         }
         const queue = exported.queues[args.qidx];

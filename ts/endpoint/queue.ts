@@ -92,7 +92,8 @@ export class EndpointQueue {
         hasEnded = true;
         this.#running = false;
         if (reason !== undefined) {
-          this.leave(bus);
+          // Of the reference's rings this idx is none that its driver could stand.
+          if (features !== 0) this.leave(bus);
           onFailure(reason);
         }
         resolve();

@@ -90,7 +90,7 @@ export class DiskQueue extends BlockIo {
         `the buffer is none that ${this.localName} allocated`,
       );
     }
-    if (this.queue.isUsing(buffer.byteOffset, buffer.length)) {
+    if (this.queue.isUsing(buffer)) {
       throw new BlockptError(
         "ERR_BLOCKPT_BUSY",
         `the buffer belongs to a request that ${this.localName} has not answered`,

@@ -129,12 +129,14 @@ export class RemoteQueue implements Operations, CompletionSource {
     return Math.max(this.disk.inFlight, depth - this.#tags.available(0));
   }
 
-  /** Whether the device may still read or write some byte of a range, be its request given up or not. */
-  isUsing(address: number, lenBytes: number): boolean {
-    return this.#mapped.some((mapped, tag) => {
+  /** Whether the device may still read or write some byte of a buffer in host memory, be its request given up or not. */
+  isUsing(buffer: Uint8Array): boolean {
+    const address = buffer.byteOffset;
+    const isMapped = this.#mapped.some((mapped, tag) => {
       const start = this.#address[tag] as number;
-      return mapped > 0 && start < address + lenBytes && address < start + mapped;
+      return mapped > 0 && start < address + buffer.length && address < start + mapped;
     });
+    return isMapped || this.disk.isWaitingFor(buffer);
   }
 
   queueRq(request: Request, isLast: boolean): number {
@@ -147,7 +149,7 @@ export class RemoteQueue implements Operations, CompletionSource {
     const { tag, opf } = request;
     let address = 0;
     if (opf === Operation.READ || opf === Operation.WRITE) {
-      if (!hasItsBuffers(request)) return BlkStatus.INVAL;
+      if (opf === Operation.WRITE && !hasItsBuffers(request)) return BlkStatus.INVAL;
       const inPlace = this.#addressOf(request.segments[0] as Segment);
       const mapped = inPlace ?? this.#bounce(request);
       if (mapped === undefined) return BlkStatus.RESOURCE;

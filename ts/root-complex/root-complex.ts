@@ -276,7 +276,8 @@ export class RootComplex {
         onSuspect: this.#look,
         onEvent: () => void this.#examineAgain(device),
       });
-      const { bytes } = queueLayout(numDescriptors, { doorbell });
+      // As the user guide has it: without a doorbell.
+      const { bytes } = queueLayout(numDescriptors);
       this.#say(
         `${lastComponent(device)}: Setting queue addr. #Descriptors ${numDescriptors} (${bytes} Bytes)`,
       );
