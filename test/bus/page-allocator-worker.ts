@@ -6,7 +6,13 @@ import { PageAllocator } from "../../ts/engine/page-allocator.js";
 const PAGE = 4096;
 const ROUNDS = 20_000;
 
-const pages = new PageAllocator(workerData.buffer, 0, workerData.range, PAGE);
+const pages = new PageAllocator(
+  workerData.buffer,
+  0,
+  workerData.range,
+  PAGE,
+  workerData.owner ?? 1,
+);
 const marks = new Int32Array(workerData.marks);
 let claimed = 0;
 for (let round = 0; round < ROUNDS; round++) {

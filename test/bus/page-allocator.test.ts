@@ -13,7 +13,7 @@ const RANGE = { offset: 65536, length: PAGES * PAGE };
 
 function make(): PageAllocator {
   const table = new SharedArrayBuffer(PageAllocator.tableBytes(RANGE.length, PAGE));
-  return new PageAllocator(table, 0, RANGE, PAGE);
+  return new PageAllocator(table, 0, RANGE, PAGE, 1);
 }
 
 test("runs never overlap, and all that was given back is free again", () => {
@@ -76,5 +76,5 @@ test("threads never get the same page, and none is lost", async () => {
     ),
   );
   expect(rounds.every((claimed) => claimed > 0)).toBe(true);
-  expect(new PageAllocator(buffer, 0, RANGE, PAGE).longestFree()).toBe(RANGE.length);
+  expect(new PageAllocator(buffer, 0, RANGE, PAGE, 1).longestFree()).toBe(RANGE.length);
 });

@@ -16,6 +16,7 @@ import { ConfigSpace } from "./config-space.js";
 import { Iommu } from "./iommu.js";
 import { type BusLayout, LARGE_PAGE_BYTES, layoutBus } from "./layout.js";
 import { Msix } from "./msix.js";
+import { Owners } from "./owners.js";
 
 const DEFAULT_HOST_MEMORY_BYTES = 64 * 1024 * 1024;
 const DEFAULT_ENDPOINT_MEMORY_BYTES = 1024 * 1024 * 1024;
@@ -78,34 +79,38 @@ export class Bus {
   /** @internal Pages of endpoint memory. */
   readonly endpointPages: PageAllocator;
 
+  /** @internal The number of this thread's view: whose its pages are. */
+  readonly owner: number;
+  readonly #owners: Owners;
+  readonly #isGuest: boolean;
   #closed = false;
 
-  /** @internal */
-  constructor(handle: BusHandle) {
+  /** @internal @param owner - a number that somebody else has claimed, and gives back */
+  constructor(handle: BusHandle, owner?: number | undefined) {
     const { layout, memory } = handle;
     this.handle = handle;
     this.buffer = bufferOf(memory);
+    this.#owners = new Owners(this.buffer, layout.ownersTable);
+    this.#isGuest = owner !== undefined;
+    this.owner = owner ?? this.#owners.claim();
     this.bar = layout.bar;
     this.hostMemory = layout.hostMemory;
     this.endpointMemory = layout.endpointMemory;
-    this.engine = openEngine(memory, layout.workspace, layout.workspaceTable);
+    this.engine = openEngine(memory, layout.workspace, layout.workspaceTable, this.owner);
     this.configSpace = new ConfigSpace(this.buffer, layout.configSpace);
     this.iommu =
       layout.iommuTable === 0
         ? undefined
         : new Iommu(this.buffer, layout.iommuTable, layout.hostMemory);
     this.msix = new Msix(this.buffer, this.configSpace, layout.hostMemory, this.iommu);
-    this.hostPages = new PageAllocator(
-      this.buffer,
-      layout.hostTable,
-      layout.hostMemory,
-      HOST_PAGE_BYTES,
-    );
+    this.hostPages = this.#hostPagesOf(this.owner);
+    // Discs may outlive the thread that made them.
     this.endpointPages = new PageAllocator(
       this.buffer,
       layout.endpointTable,
       layout.endpointMemory,
       LARGE_PAGE_BYTES,
+      0,
     );
   }
 
@@ -122,6 +127,33 @@ export class Bus {
     if (this.#closed) return;
     this.#closed = true;
     this.engine.close();
+    // With a page that is still in use the number stays taken.
+    if (!this.#isGuest && !this.hostPages.holdsAny()) this.#owners.release(this.owner);
+  }
+
+  /** @internal A number for a thread that opens the bus with `openBusAs`. */
+  claimOwner(): number {
+    return this.#owners.claim();
+  }
+
+  /** @internal Gives back what a thread held that has ended, and its number. */
+  reclaim(owner: number): void {
+    const { layout } = this.handle;
+    const workspace = new PageAllocator(
+      this.buffer,
+      layout.workspaceTable,
+      layout.workspace,
+      LARGE_PAGE_BYTES,
+      owner,
+    );
+    workspace.reclaim(() => {});
+    this.#hostPagesOf(owner).reclaim((page) => this.iommu?.unmapAll(page));
+    this.#owners.release(owner);
+  }
+
+  #hostPagesOf(owner: number): PageAllocator {
+    const { hostTable, hostMemory } = this.handle.layout;
+    return new PageAllocator(this.buffer, hostTable, hostMemory, HOST_PAGE_BYTES, owner);
   }
 }
 
@@ -173,7 +205,7 @@ export async function createBus(options: BusOptions = {}): Promise<Bus> {
  * Opens a bus that another thread made.
  *
  * @param handle - `bus.handle`, posted here
- * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SPACE` if more than some 250 threads and queues are open on the bus
+ * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SPACE` if more than some 1000 threads and queues are open on the bus
  *
  * @example
  * ```ts
@@ -205,6 +237,11 @@ export async function createBus(options: BusOptions = {}): Promise<Bus> {
  */
 export function openBus(handle: BusHandle): Bus {
   return new Bus(handle);
+}
+
+/** @internal Opens a bus for a thread whose end another one sees to: its pages are `owner`'s. */
+export function openBusAs(handle: BusHandle, owner: number): Bus {
+  return new Bus(handle, owner);
 }
 
 function checkSize(what: string, bytes: number, unit: number): void {

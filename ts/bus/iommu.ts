@@ -34,6 +34,12 @@ export class Iommu {
     this.#count(address, lenBytes, -1);
   }
 
+  /** @internal Takes every mapping of a page back: whoever had it is no more. */
+  unmapAll(address: number): void {
+    const [page] = this.#pages(address, HOST_PAGE_BYTES);
+    Atomics.store(this.#table, page, 0);
+  }
+
   /** Whether the endpoint reaches every byte of a range. */
   isMapped(address: number, lenBytes: number): boolean {
     const [first, end] = this.#pages(address, lenBytes);

@@ -5,6 +5,7 @@
 //   64 KiB    ├──────────────────┤
 //             │ configuration    │  4 KiB: PCI configuration space of the function
 //             ├──────────────────┤
+//             │ owners           │  which numbers of threads are taken
 //             │ page tables      │  who holds which page of the three regions below
 //             │ IOMMU table      │  mappings of each page of host memory
 //             ├──────────────────┤
@@ -24,6 +25,7 @@ import { roundUp } from "../abi/queue-layout.js";
 import type { BusRange } from "../engine/engine.js";
 import { PageAllocator } from "../engine/page-allocator.js";
 import { HOST_PAGE_BYTES } from "../engine/records.js";
+import { Owners } from "./owners.js";
 
 /** Bytes of PCI configuration space. */
 const CONFIG_SPACE_BYTES = 4096;
@@ -31,11 +33,12 @@ const CONFIG_SPACE_BYTES = 4096;
 export const LARGE_PAGE_BYTES = 65536;
 
 const ENGINE_BYTES = 65536;
-const WORKSPACE_BYTES = 16 * 1024 * 1024;
+const WORKSPACE_BYTES = 64 * 1024 * 1024;
 
 /** What a bus is made of; ranges are in bytes of its buffer. */
 export interface BusLayout {
   readonly configSpace: BusRange;
+  readonly ownersTable: number;
   readonly workspaceTable: number;
   readonly hostTable: number;
   readonly endpointTable: number;
@@ -66,6 +69,7 @@ export function layoutBus(
     place(PageAllocator.tableBytes(rangeBytes, pageBytes), 64).offset;
 
   const configSpace = place(CONFIG_SPACE_BYTES, HOST_PAGE_BYTES);
+  const ownersTable = place(Owners.tableBytes, 64).offset;
   const workspaceTable = table(WORKSPACE_BYTES, LARGE_PAGE_BYTES);
   const hostTable = table(hostMemoryBytes, HOST_PAGE_BYTES);
   const endpointTable = table(endpointMemoryBytes, LARGE_PAGE_BYTES);
@@ -76,6 +80,7 @@ export function layoutBus(
   const endpointMemory = place(endpointMemoryBytes, LARGE_PAGE_BYTES);
   return {
     configSpace,
+    ownersTable,
     workspaceTable,
     hostTable,
     endpointTable,

@@ -28,6 +28,7 @@ import type { BusRange } from "../engine/engine.js";
 import { BlockptError, callBack, checkInteger } from "../errors.js";
 import { CommandHandler } from "./commands.js";
 import { ExportedDisc, type ReportQueueStopped } from "./exported-disc.js";
+import type { QueueSurroundings } from "./queue.js";
 
 /** The controller that a function is bound to. */
 export interface Controller {
@@ -261,7 +262,7 @@ export class Endpoint {
     this.#bus.msix.locate(this.#msix, this.#bus.bar.offset);
     this.#writeRegisters();
     this.#bus.configSpace.linkUp(this.#identity, this.#bus.bar.offset, this.#msix);
-    const surroundings = { bus: this.#bus, msix: this.#msix, generation: this.#generation };
+    const surroundings = this.#surroundings;
     this.#commands = new CommandHandler(this.#bus.barView(), {
       listDevices: () => [...this.#exports.values()],
       start: (exported) => exported.start(surroundings, this.#queueStopped),
@@ -295,7 +296,7 @@ export class Endpoint {
 
   async #stop(commands: CommandHandler): Promise<void> {
     await commands.stop();
-    await Promise.all([...this.#exports.values()].map((each) => each.leave(this.#bus)));
+    await Promise.all([...this.#exports.values()].map((each) => each.leave(this.#surroundings)));
     clearInterval(this.#heart);
     setEndpointHere(this.#bus.buffer, false);
     if (this.#isCurrent()) {
@@ -323,6 +324,10 @@ export class Endpoint {
     if (disc instanceof MemoryDisc && !disc.isOn(this.#bus)) {
       throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", `${name}: the disc is on another bus`);
     }
+  }
+
+  get #surroundings(): QueueSurroundings {
+    return { bus: this.#bus, msix: this.#msix, generation: this.#generation };
   }
 
   #registers(): Int32Array {

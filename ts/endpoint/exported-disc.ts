@@ -80,9 +80,9 @@ export class ExportedDisc {
   }
 
   /** As STOP, for an endpoint that goes: whoever is attached learns that nobody will answer. */
-  async leave(bus: Bus): Promise<void> {
+  async leave(surroundings: QueueSurroundings): Promise<void> {
     await Promise.all(this.queues.map((queue) => queue.stop()));
-    for (const queue of this.queues) queue.leave(bus);
+    for (const queue of this.queues) queue.leave(surroundings);
     await this.stop();
   }
 

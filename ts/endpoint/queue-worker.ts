@@ -15,7 +15,7 @@ import {
   SECTOR_BYTES,
   SLEEPING_OFFSET,
 } from "../abi/layout.js";
-import { type Bus, type BusHandle, openBus } from "../bus/bus.js";
+import { type Bus, type BusHandle, openBusAs } from "../bus/bus.js";
 import type { MsixLocation } from "../bus/config-space.js";
 import { Doorbell } from "../bus/doorbell.js";
 import type { Disc, DiscHandle } from "../discs/disc.js";
@@ -34,6 +34,8 @@ import { CONTROL_SECTORS, QueueControl, QueueState } from "./queue-control.js";
 /** What a worker is started with. */
 export interface QueueWorkerData {
   bus: BusHandle;
+  /** Whose pages of the bus it takes: the endpoint gives them back, however the worker ends. */
+  owner: number;
   msix: MsixLocation;
   disc: DiscHandle;
   geometry: QueueGeometry;
@@ -74,7 +76,7 @@ const FAULTS: Readonly<Record<number, string>> = {
 };
 
 function serveQueue(data: QueueWorkerData): QueueWorkerReport {
-  const bus = openBus(data.bus);
+  const bus = openBusAs(data.bus, data.owner);
   let queue: DeviceQueue | undefined;
   try {
     bus.msix.locate(data.msix, bus.bar.offset);

@@ -2,7 +2,7 @@
 // as the root complex set them, and the worker that serves it.
 
 import { Worker } from "node:worker_threads";
-import { MAX_LEN_BYTES, RING_GONE, SECTOR_BYTES } from "../abi/layout.js";
+import { MAX_LEN_BYTES, Register, RING_GONE, SECTOR_BYTES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { MsixLocation } from "../bus/config-space.js";
 import { Doorbell } from "../bus/doorbell.js";
@@ -60,7 +60,7 @@ export class EndpointQueue {
     // Only its bell is rung from here; the worker looks after the other word.
     this.#doorbell =
       doorbell === undefined ? undefined : new Doorbell(bus.buffer, doorbell, doorbell);
-    const data: QueueWorkerData = {
+    const data: Omit<QueueWorkerData, "owner"> = {
       bus: bus.handle,
       msix,
       disc: disc.handle,
@@ -78,8 +78,9 @@ export class EndpointQueue {
       pio,
       control: this.#control.buffer as SharedArrayBuffer,
     };
+    const owner = bus.claimOwner();
     const worker = new Worker(new URL("./queue-worker.js", import.meta.url), {
-      workerData: data,
+      workerData: { ...data, owner },
       // Not the process's own flags: some, as --input-type, are no flags of a worker.
       execArgv: [],
     });
@@ -92,13 +93,14 @@ export class EndpointQueue {
         hasEnded = true;
         this.#running = false;
         if (reason !== undefined) {
-          // Of the reference's rings this idx is none that its driver could stand.
-          if (features !== 0) this.leave(bus);
+          // The reference driver would take the idx for so many entries.
+          if (features !== 0) this.leave(surroundings);
           onFailure(reason);
         }
         resolve();
       };
       worker.on("message", (report: QueueWorkerReport) => end(report.reason));
+      worker.on("exit", () => bus.reclaim(owner));
       worker.on("error", (error) => {
         end(`its worker failed: ${error instanceof Error ? error.message : String(error)}`);
       });
@@ -125,9 +127,10 @@ export class EndpointQueue {
     this.#ended = undefined;
   }
 
-  /** Tells whoever drives the queue that nobody will answer any more. */
-  leave(bus: Bus): void {
-    if (this.place === undefined) return;
+  /** Tells whoever drives the queue that nobody will answer any more, unless another endpoint does. */
+  leave({ bus, generation }: QueueSurroundings): void {
+    const current = bus.barView().getInt32(Register.generation, true);
+    if (this.place === undefined || current !== generation) return;
     const { deviceRing } = this.place.geometry;
     Atomics.store(new Uint16Array(bus.buffer, deviceRing, 1), 0, RING_GONE);
     bus.msix.raise(Atomics.load(this.#control, QueueControl.irq) - 1);

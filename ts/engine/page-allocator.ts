@@ -1,7 +1,7 @@
 // Hands out runs of pages of a range of shared memory, to any thread, without a
 // lock: a thread that dies in the middle blocks nobody.
 //
-//   table   one word a page: 0 free; n, the first page of a run of n; −1, a later one
+//   table   one word a page: 0 free; owner · n, the first page of a run of n; −owner, a later one
 //
 // A page belongs to whoever changes its word from 0 by compare-and-exchange; who
 // loses a page of a run to another gives back what he has of it and looks further.
@@ -10,17 +10,35 @@ import { assert } from "../errors.js";
 import type { BusRange } from "./engine.js";
 
 const FREE = 0;
-const CONTINUED = -1;
+/** The length of a run takes the lower bits of its first page's word, its owner the others. */
+const LENGTH_BITS = 20;
+const LENGTH_MASK = (1 << LENGTH_BITS) - 1;
+
+/** Owners are counted from 0 to this, less one. */
+export const MAX_OWNERS = 1 << (31 - LENGTH_BITS);
 
 /** One thread's view of an allocator of pages. */
 export class PageAllocator {
   readonly #table: Int32Array;
   readonly #range: BusRange;
   readonly #pageBytes: number;
+  readonly #first: number;
+  readonly #later: number;
   #next = 0;
 
-  /** @param tableOffset - {@link tableBytes} zeroed bytes in `buffer`, the same for every thread */
-  constructor(buffer: SharedArrayBuffer, tableOffset: number, range: BusRange, pageBytes: number) {
+  /**
+   * @param tableOffset - {@link tableBytes} zeroed bytes in `buffer`, the same for every thread
+   * @param owner - whose the pages are that are claimed here
+   */
+  constructor(
+    buffer: SharedArrayBuffer,
+    tableOffset: number,
+    range: BusRange,
+    pageBytes: number,
+    owner: number,
+  ) {
+    this.#first = owner << LENGTH_BITS;
+    this.#later = -owner - 1;
     this.#table = new Int32Array(buffer, tableOffset, Math.floor(range.length / pageBytes));
     this.#range = range;
     this.#pageBytes = pageBytes;
@@ -46,9 +64,24 @@ export class PageAllocator {
   /** Gives back what `claim` gave. */
   release(offset: number): void {
     const page = (offset - this.#range.offset) / this.#pageBytes;
-    const pages = Atomics.load(this.#table, page);
-    assert(pages > 0, `no run of pages at ${offset}`);
-    this.#free(page, pages);
+    const word = Atomics.load(this.#table, page);
+    assert(word > 0, `no run of pages at ${offset}`);
+    this.#free(page, word & LENGTH_MASK);
+  }
+
+  /** Gives back every page of this owner, who is no more; `leave` is told of each before it is free. */
+  reclaim(leave: (offset: number) => void): void {
+    for (let page = 0; page < this.#table.length; page++) {
+      if (!this.#isOwn(page)) continue;
+      leave(this.#range.offset + page * this.#pageBytes);
+      this.#free(page, 1);
+    }
+  }
+
+  /** Whether this owner holds a page. */
+  holdsAny(): boolean {
+    for (let page = 0; page < this.#table.length; page++) if (this.#isOwn(page)) return true;
+    return false;
   }
 
   /** Bytes of the longest run that is free now. */
@@ -80,13 +113,19 @@ export class PageAllocator {
   /** Claims a run, or nothing; says how many pages it got before one was taken. */
   #take(first: number, pages: number): number {
     for (let index = 0; index < pages; index++) {
-      const value = index === 0 ? pages : CONTINUED;
+      const value = index === 0 ? this.#first | pages : this.#later;
       if (Atomics.compareExchange(this.#table, first + index, FREE, value) !== FREE) {
         this.#free(first, index);
         return index;
       }
     }
     return pages;
+  }
+
+  /** Page by page: a thread may have died with half a run. */
+  #isOwn(page: number): boolean {
+    const word = Atomics.load(this.#table, page);
+    return word > 0 ? (word & ~LENGTH_MASK) === this.#first : word === this.#later;
   }
 
   #free(first: number, pages: number): void {

@@ -62,14 +62,15 @@ export function bufferOf(memory: EngineMemory): SharedArrayBuffer {
   return memory.memory.buffer as unknown as SharedArrayBuffer;
 }
 
-/** Opens this thread's engine on a memory, of which `workspace` is for engines. */
+/** Opens this thread's engine on a memory, of which `workspace` is for engines, and `owner` says whose. */
 export function openEngine(
   memory: EngineMemory,
   workspace: BusRange,
   workspaceTable: number,
+  owner: number,
 ): Engine {
   return memory.kind === "wasm"
-    ? new WasmEngine(memory.memory, memory.module, workspace, workspaceTable)
+    ? new WasmEngine(memory.memory, memory.module, workspace, workspaceTable, owner)
     : new TypeScriptEngine(memory.buffer);
 }
 

@@ -175,7 +175,7 @@ export class DiskQueue extends BlockIo {
  */
 export function openQueue(bus: Bus, handle: QueueHandle): DiskQueue {
   const { diskName, index, state } = handle.parts;
-  if (!new DiskState(state).open(index)) {
+  if (!new DiskState(state).open(index, bus.owner)) {
     const why = `queue ${index} of ${diskName} is open in another thread, or was given back`;
     throw new BlockptError("ERR_BLOCKPT_STATE", why);
   }

@@ -23,8 +23,10 @@ const OWNER = 0;
 const INSIDE = 1;
 const POSITION = 2;
 
-/** Who has a queue. */
-const Owner = { none: 0, handle: 1, thread: 2 } as const;
+/** Who has a queue: nobody, somebody who did not open it yet, or a view of the bus. */
+const NOBODY = 0;
+const HANDLE = 1;
+const FIRST_OWNER = 2;
 
 export class DiskState {
   readonly buffer: SharedArrayBuffer;
@@ -100,24 +102,35 @@ export class DiskState {
 
   /** Takes a queue, for whoever gets its handle; false if somebody has it. */
   take(queue: number): boolean {
-    return Atomics.compareExchange(this.#words, word(queue, OWNER), Owner.none, Owner.handle) === 0;
+    return Atomics.compareExchange(this.#words, word(queue, OWNER), NOBODY, HANDLE) === NOBODY;
   }
 
-  /** Opens a queue that was taken; false if it was not, or is open already. */
-  open(queue: number): boolean {
-    const owner = word(queue, OWNER);
-    return Atomics.compareExchange(this.#words, owner, Owner.handle, Owner.thread) === Owner.handle;
+  /** A view of the bus opens a queue that was taken; false if it was not, or is open already. */
+  open(queue: number, owner: number): boolean {
+    const had = Atomics.compareExchange(
+      this.#words,
+      word(queue, OWNER),
+      HANDLE,
+      FIRST_OWNER + owner,
+    );
+    return had === HANDLE;
+  }
+
+  /** Which view of the bus has opened a queue; undefined if none has. */
+  owner(queue: number): number | undefined {
+    const had = Atomics.load(this.#words, word(queue, OWNER));
+    return had < FIRST_OWNER ? undefined : had - FIRST_OWNER;
   }
 
   isTaken(queue: number): boolean {
-    return Atomics.load(this.#words, word(queue, OWNER)) !== Owner.none;
+    return Atomics.load(this.#words, word(queue, OWNER)) !== NOBODY;
   }
 
   /** Gives a queue back, whose rings are both at a position. */
   release(queue: number, position: number): void {
     this.#store(queue, POSITION, position);
     this.#store(queue, INSIDE, 0);
-    this.#store(queue, OWNER, Owner.none);
+    this.#store(queue, OWNER, NOBODY);
   }
 
   /** Where both rings of a queue were left. */

@@ -63,7 +63,7 @@ export class RemoteDisk extends DiskQueue {
 
   /**
    * Takes back a queue whose thread has ended without closing it, once the endpoint has done what
-   * the thread had submitted. Buffers in host memory that the thread had claimed stay claimed.
+   * the thread had submitted; and what else the thread's view of the bus held.
    *
    * @throws {@link BlockptError} (as a rejection) `ERR_BLOCKPT_TIMEOUT` if the endpoint does not
    * finish it in the time of a request
@@ -82,6 +82,8 @@ export class RemoteDisk extends DiskQueue {
       }
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
+    const owner = state.owner(index);
+    if (owner !== undefined) this.#bus.reclaim(owner);
     state.release(index, idx(geometry.driverRing) % geometry.numDescriptors);
   }
 

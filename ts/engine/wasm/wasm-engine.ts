@@ -36,6 +36,7 @@ export class WasmEngine implements Engine {
     module: WebAssembly.Module,
     workspace: BusRange,
     workspaceTable: number,
+    owner: number,
   ) {
     this.buffer = memory.buffer as unknown as SharedArrayBuffer;
     this.#busBytes = this.buffer.byteLength;
@@ -44,6 +45,7 @@ export class WasmEngine implements Engine {
       workspaceTable,
       workspace,
       WORKSPACE_PAGE_BYTES,
+      owner,
     );
     this.#page = this.claim(WORKSPACE_PAGE_BYTES);
     const instance = new WebAssembly.Instance(module, { env: { memory } });
