@@ -1,7 +1,7 @@
 // One attached disk as its root complex keeps it: what it takes of the endpoint, the handshake
 // that has it served, and the way back when the endpoint was gone.
 
-import { Feature } from "../abi/layout.js";
+import { Feature, RING_GONE } from "../abi/layout.js";
 import { queueLayout } from "../abi/queue-layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { QueueGeometry } from "../engine/engine.js";
@@ -68,9 +68,13 @@ export class Attachment {
     return this.#state.isOnline;
   }
 
-  /** Whether some thread has seen that the endpoint has left its queue. */
+  /** Whether the endpoint has left a queue: some thread says so, or the ring of one that nobody looks at. */
   get isSuspect(): boolean {
-    return this.#state.isSuspect;
+    const u16 = new Uint16Array(this.#parts.bus.buffer);
+    return (
+      this.#state.isSuspect ||
+      this.#queues.some(({ geometry }) => Atomics.load(u16, geometry.deviceRing / 2) === RING_GONE)
+    );
   }
 
   /** Has the endpoint serve every queue, from the start of its rings. */
