@@ -81,6 +81,8 @@ const MAX_VECTORS = 2048;
 const HEARTBEAT_MS = 500;
 /** An endpoint whose heartbeat stands still for so long is gone: two of the protocol's heartbeats. */
 const GONE_MS = 2000;
+/** What was completed last is taken by the root complex in this time; then its rings say that nobody answers. */
+const GRACE_MS = 20;
 
 /**
  * Exports discs on a bus (protocol, section 2).
@@ -296,13 +298,18 @@ export class Endpoint {
 
   async #stop(commands: CommandHandler): Promise<void> {
     await commands.stop();
-    await Promise.all([...this.#exports.values()].map((each) => each.leave(this.#surroundings)));
+    const exported = [...this.#exports.values()];
+    await Promise.all(exported.map((each) => each.drain()));
+    if (exported.some((each) => each.started)) {
+      await new Promise((resolve) => setTimeout(resolve, GRACE_MS));
+    }
     clearInterval(this.#heart);
     setEndpointHere(this.#bus.buffer, false);
-    if (this.#isCurrent()) {
-      this.#bus.barView().setUint32(Register.magic, 0, true);
-      this.#bus.configSpace.linkDown();
-    }
+    const isCurrent = this.#isCurrent();
+    // First: who learns that a queue was left shall not look for the endpoint.
+    if (isCurrent) this.#bus.barView().setUint32(Register.magic, 0, true);
+    for (const each of exported) each.leave(this.#surroundings);
+    if (isCurrent) this.#bus.configSpace.linkDown();
     this.#commands = undefined;
   }
 

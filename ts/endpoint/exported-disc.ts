@@ -73,17 +73,24 @@ export class ExportedDisc {
   /** STOP: drains every queue, and forgets where they were. False if it was not started; it forgets then, too. */
   async stop(): Promise<boolean> {
     const wasStarted = this.#started;
-    await Promise.all(this.queues.map((queue) => queue.stop()));
+    await this.drain();
     for (const queue of this.queues) queue.place = undefined;
     this.#started = false;
     return wasStarted;
   }
 
-  /** As STOP, for an endpoint that goes: whoever is attached learns that nobody will answer. */
-  async leave(surroundings: QueueSurroundings): Promise<void> {
+  /** For an endpoint that goes: finishes what is outstanding. */
+  async drain(): Promise<void> {
     await Promise.all(this.queues.map((queue) => queue.stop()));
-    for (const queue of this.queues) queue.leave(surroundings);
-    await this.stop();
+  }
+
+  /** For an endpoint that has drained it: whoever is attached learns that nobody will answer. */
+  leave(surroundings: QueueSurroundings): void {
+    for (const queue of this.queues) {
+      queue.leave(surroundings);
+      queue.place = undefined;
+    }
+    this.#started = false;
   }
 
   /** Gives the disc another size, in bytes, or takes the one that it has become; then raises the events' vector. */

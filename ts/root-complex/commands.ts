@@ -1,7 +1,7 @@
 // The root complex's end of the command register: write the arguments, write the
 // command, wait for the status (protocol, section 2). One command at a time: its caller sees to that.
 
-import { Command, DEV_NAME_BYTES, Register, Status } from "../abi/layout.js";
+import { Command, DEV_NAME_BYTES, MAGIC, Register, Status } from "../abi/layout.js";
 import { Doorbell } from "../bus/doorbell.js";
 import { BlockptError } from "../errors.js";
 
@@ -78,6 +78,12 @@ export class CommandChannel {
     for (;;) {
       const status = Atomics.load(this.#words, STATUS);
       if (status !== 0) return status;
+      if (Atomics.load(this.#words, Register.magic / 4) !== MAGIC) {
+        throw new BlockptError(
+          "ERR_BLOCKPT_NO_ENDPOINT",
+          `the endpoint was stopped before it answered ${namesOf(command)}`,
+        );
+      }
       const elapsedMs = performance.now() - started;
       if (elapsedMs > this.#timeoutMs) {
         throw new BlockptError(
