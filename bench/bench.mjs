@@ -30,7 +30,7 @@ const command = new Command("bench")
   .addHelpText(
     "after",
     `
-Sections: descriptors, rings, copies, memory, file, dma.
+Sections: descriptors, rings, copies, block, memory, file, dma.
 
 Examples:
   npm run bench                                all of it: two minutes, more where others disturb it
@@ -61,6 +61,7 @@ async function run(filters, { json = false, quick = false }) {
   // Loaded late: they need the built package, and `--help` does not.
   const { createBus } = await import("blockpt");
   const { HandOverProbe } = await import("./hand-over.mjs");
+  const { block } = await import("./block-layer.mjs");
   const { copies, descriptors, rings } = await import("./pieces.mjs");
   const { dma, file, memory } = await import("./end-to-end.mjs");
   const { measureSection } = await import("./rounds.mjs");
@@ -72,6 +73,7 @@ async function run(filters, { json = false, quick = false }) {
     [descriptors, pieces],
     [rings, pieces],
     [copies, pieces],
+    [block, pieces],
     [memory, reads],
     [file, reads],
     [dma, reads],

@@ -136,7 +136,7 @@ function openPieces(rows, subjects, make) {
  * @param {Piece} piece
  * @param {number} milliseconds
  */
-function perSecond(piece, milliseconds) {
+export function perSecond(piece, milliseconds) {
   // Warmed up before, by a measurement that does not count.
   const bench = new Bench({ time: milliseconds, iterations: 5, warmup: false, throws: true });
   bench.add("piece", piece.run, { async: false });
@@ -219,8 +219,8 @@ function openCopies(buses) {
  */
 
 /** @param {Bus} bus */
-function openPlace(bus) {
-  const { engine, hostMemory } = bus;
+export function openPlace(bus) {
+  const { buffer, engine, hostMemory } = bus;
   const disc = MemoryDisc.create(bus, DISC_BYTES);
   // Memory that nobody wrote is all one page.
   engine.fill(disc.busRange.offset, 0x5a, DISC_BYTES);
@@ -244,6 +244,7 @@ function openPlace(bus) {
     iommuTable: 0,
   });
   return {
+    buffer,
     engine,
     disc: disc.busRange,
     target: hostMemory.offset,
@@ -262,7 +263,7 @@ function openPlace(bus) {
  *
  * @param {number} bytes - of each copy; they start at multiples of it
  */
-function randomSectors(bytes) {
+export function randomSectors(bytes) {
   return Float64Array.from(
     SHARES,
     (share) => Math.floor((share * DISC_BYTES) / bytes) * (bytes / 512),

@@ -130,6 +130,8 @@ function formatNumber(value, digits = value < 10 ? 2 : value < 100 ? 1 : 0) {
 
 /** @param {number} ratio */
 function formatRatio(ratio) {
+  // Of nothing over nothing there is none.
+  if (!Number.isFinite(ratio)) return "–";
   const text = `${ratio.toFixed(2)}×`;
   return ratio >= 1.05 ? colour.green(text) : ratio < 0.95 ? colour.red(text) : text;
 }

@@ -1,7 +1,7 @@
 // One call of a disk's user, from `submit` to its one end: a range of the disk and the
 // buffer for it. Requests are made of bios, of a part of one or of several that are adjacent.
 
-import type { BlockptError } from "../errors.js";
+import { type BlockptError, callBack } from "../errors.js";
 
 /** A block I/O: what the user of a disk asked for. Reused once it has ended. */
 export class Bio {
@@ -17,7 +17,7 @@ export class Bio {
   buffer: Uint8Array | undefined;
   /** What went wrong; the first error counts. */
   error: BlockptError | undefined;
-  /** Called once, when every part has ended. */
+  /** Called once, when every part has ended. It may submit, also this one, but must not wait. */
   onEnd: (bio: Bio) => void = noEnd;
   /** Settle the promise that was made for it, if one was. */
   resolve: (value: undefined) => void = nobody;
@@ -47,7 +47,7 @@ export class Bio {
 
   #end(): void {
     this.hasEnded = true;
-    this.onEnd(this);
+    callBack(this.onEnd, this);
   }
 }
 

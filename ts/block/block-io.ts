@@ -12,6 +12,9 @@ export interface WriteOptions {
   fua?: boolean | undefined;
 }
 
+/** Most bios that are kept for reuse: a burst of more leaves none behind. */
+const KEPT_BIOS = 1024;
+
 const FEATURE_OF = new Map<number, { bit: number; name: string }>([
   [Operation.FLUSH, { bit: Feature.FLUSH, name: "flush" }],
   [Operation.DISCARD, { bit: Feature.DISCARD, name: "discard" }],
@@ -257,7 +260,7 @@ export class BlockIo {
 
   #drop(bio: Bio): void {
     bio.buffer = undefined;
-    this.#bios.push(bio);
+    if (this.#bios.length < KEPT_BIOS) this.#bios.push(bio);
   }
 
   #complaint(
@@ -267,8 +270,8 @@ export class BlockIo {
     lenBytes: number,
   ): BlockptError | undefined {
     const disk = this.#disk;
-    const mask = disk.logicalBlockBytes - 1;
-    const aligned = offset % disk.logicalBlockBytes === 0 && (lenBytes & mask) === 0;
+    const block = disk.logicalBlockBytes;
+    const aligned = offset % block === 0 && lenBytes % block === 0;
     const inside = offset >= 0 && lenBytes >= 0 && offset + lenBytes <= this.sizeBytes;
     const allowed = opf === Operation.READ || opf === Operation.FLUSH || !disk.readOnly;
     if (aligned && inside && allowed && this.#missing(opf, flags) === undefined) return undefined;

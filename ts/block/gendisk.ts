@@ -79,6 +79,7 @@ export class GenDisk<State extends GenDiskState = "initialized"> {
   readonly #timeoutMs: number;
   #sectors: number;
   #state: GenDiskState = "initialized";
+  #removed = false;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   /**
@@ -116,6 +117,7 @@ export class GenDisk<State extends GenDiskState = "initialized"> {
           index,
           tags,
           operations,
+          logicalBlockBytes,
           maxLenBytes: this.maxLenBytes,
           timeoutMs,
           spinMs,
@@ -166,7 +168,7 @@ export class GenDisk<State extends GenDiskState = "initialized"> {
     this.#queue(hwQueue).submit(bio);
   }
 
-  /** Blocks until a bio that was submitted has ended. */
+  /** Blocks until a bio that was submitted has ended. Not to be called from within an `onEnd`. */
   waitFor(this: GenDisk<"added">, bio: Bio, hwQueue = 0): void {
     this.#queue(hwQueue).waitFor(bio);
   }
@@ -191,7 +193,7 @@ export class GenDisk<State extends GenDiskState = "initialized"> {
    * the device has stays its own until `reclaimAll`.
    */
   fail(this: GenDisk<"added">, hwQueue: number, error: BlockptError): void {
-    this.#queue(hwQueue).fail(error);
+    if (!this.#removed) this.#queue(hwQueue).fail(error);
   }
 
   /** Driver: the device has left a queue, and takes and gives nothing of it any more. */
@@ -201,7 +203,7 @@ export class GenDisk<State extends GenDiskState = "initialized"> {
 
   /** Driver: a queue that failed takes requests again. */
   resume(this: GenDisk<"added">, hwQueue: number): void {
-    this.#queue(hwQueue).resume();
+    if (!this.#removed) this.#queue(hwQueue).resume();
   }
 
   /** Driver: the disk has another size, in sectors. */
@@ -212,6 +214,7 @@ export class GenDisk<State extends GenDiskState = "initialized"> {
 
   /** Ends what is in flight with `ERR_BLOCKPT_DETACHED`; the disk is of no more use. */
   remove(this: GenDisk<"added">): void {
+    this.#removed = true;
     clearInterval(this.#timer);
     const error = new BlockptError("ERR_BLOCKPT_DETACHED", `${this.name} was detached`);
     for (const queue of this.#queues) {

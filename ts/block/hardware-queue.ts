@@ -16,6 +16,8 @@ export interface HardwareQueueParts {
   readonly index: number;
   readonly tags: TagSet;
   readonly operations: Operations;
+  /** Bytes of the blocks that it is read and written in. */
+  readonly logicalBlockBytes: number;
   /** Most bytes of one request. */
   readonly maxLenBytes: number;
   /** After this a request is given up. */
@@ -34,7 +36,7 @@ const SWEEPS = 8;
 const LOOKS = 64;
 /** Longest block of a call that waits, before it looks at the clock again. */
 const WAIT_MS = 100;
-/** What a request is cut to multiples of, when there is no room for all of it. */
+/** What a request is cut to multiples of, when there is no room for all of it; larger blocks stay whole. */
 const CUT_BYTES = 4096;
 
 const NAMES = new Map<number, string>([
@@ -56,6 +58,7 @@ export class HardwareQueue {
   readonly #operations: Operations;
   readonly #index: number;
   readonly #maxLenBytes: number;
+  readonly #cutBytes: number;
   #held: Request | undefined;
   /** Handed over, and not taken for want of room. */
   readonly #requeued: Request[] = [];
@@ -66,6 +69,10 @@ export class HardwareQueue {
   /** Requests that have not ended, and those of them that the device has. */
   #pending = 0;
   #started = 0;
+  /** Requests that have ended, and that the device has still. */
+  #lost = 0;
+  /** Within the driver's `queueRq`, or on the way out of it. */
+  #handing = false;
   #uncommitted = false;
   #advancing = false;
   #retrying = false;
@@ -79,6 +86,7 @@ export class HardwareQueue {
     this.#operations = parts.operations;
     this.#index = parts.index;
     this.#maxLenBytes = parts.maxLenBytes;
+    this.#cutBytes = Math.max(CUT_BYTES, parts.logicalBlockBytes);
   }
 
   /** Requests, and bios that wait to become some, that have not ended. */
@@ -100,7 +108,8 @@ export class HardwareQueue {
       bio.giveUp(this.#failure);
       return;
     }
-    if (this.#firstWaiting !== undefined || !this.#makeRequests(bio)) {
+    // From within the driver each end would hand over the next request, deeper and deeper.
+    if (this.#handing || this.#firstWaiting !== undefined || !this.#makeRequests(bio)) {
       this.#wait(bio);
       this.#giveUpWaiting();
     }
@@ -109,12 +118,13 @@ export class HardwareQueue {
 
   /** The submitter's turn is over: the device is told of all that was submitted. */
   unplug(): void {
+    if (this.#firstWaiting !== undefined && this.#tags.available(this.#index) > 0) this.#advance();
     const held = this.#held;
     if (held !== undefined) {
       this.#held = undefined;
       this.#dispatch(held, true);
     }
-    if (this.#uncommitted) this.#commit();
+    this.#commit();
   }
 
   /** Whether a request or a bio that the driver does not have yet is for a byte of a buffer. */
@@ -155,16 +165,15 @@ export class HardwareQueue {
     this.#operations.complete(request, status);
     const failed = status === BlkStatus.OK ? undefined : errorOf(request, "ERR_BLOCKPT_IO", status);
     endSegments(request, failed);
-    this.#tags.release(request);
-    if (this.#requeued.length > 0 || this.#firstWaiting !== undefined) this.#advance();
+    this.#release(request);
   }
 
   /** The device is done with a request that was given up. */
   reclaim(request: Request): void {
     request.state = RequestState.held;
     this.#operations.complete(request, BlkStatus.TIMEOUT);
-    this.#tags.release(request);
-    this.#advance();
+    this.#lost--;
+    this.#release(request);
   }
 
   /** Ends everything with an error, and refuses what comes, until `resume`. What the device has stays its own. */
@@ -191,6 +200,7 @@ export class HardwareQueue {
 
   /** Accepts bios again after `fail`. */
   resume(): void {
+    if (this.#failure === undefined) return;
     this.#failure = undefined;
     this.#uncommitted = false;
   }
@@ -202,20 +212,35 @@ export class HardwareQueue {
     if (now - this.#sweptAt < this.#parts.timeoutMs / SWEEPS / 2) return;
     this.#sweptAt = now;
     this.#sweep++;
-    if (this.#started === 0) return;
+    if (this.#started > 0) this.#giveUpOverdue();
+    // Nothing that ends may be left to make room.
+    this.#retry();
+    this.#giveUpWaiting();
+  }
+
+  #giveUpOverdue(): void {
     for (const request of this.#tags.requests(this.#index)) {
-      if (request.state !== RequestState.started || this.#sweep - request.sweep <= SWEEPS) continue;
+      if (!this.#isOverdue(request)) continue;
       if (!this.#operations.timeout(request)) request.sweep = this.#sweep;
-      else if (request.state === RequestState.started) {
+      // The driver may have found its end, and the tag be another request's already.
+      else if (this.#isOverdue(request)) {
         this.#abandon(request, errorOf(request, "ERR_BLOCKPT_TIMEOUT", BlkStatus.TIMEOUT));
       }
     }
-    this.#giveUpWaiting();
+  }
+
+  #isOverdue(request: Request): boolean {
+    return request.state === RequestState.started && this.#sweep - request.sweep > SWEEPS;
   }
 
   /** Makes requests of what is left of a bio; false if the tags are used up before its end. */
   #makeRequests(bio: Bio): boolean {
     do {
+      if (this.#failure !== undefined) {
+        // The driver found it out when it was handed the first of it.
+        bio.giveUp(this.#failure);
+        return true;
+      }
       const held = this.#held;
       if (held !== undefined && this.#mayJoin(held, bio)) {
         bio.parts++;
@@ -254,12 +279,28 @@ export class HardwareQueue {
 
   /** Hands a request to the driver; false if there is no room for it now. */
   #hand(request: Request, isLast: boolean): boolean {
+    const wasHanding = this.#handing;
+    this.#handing = true;
+    const isDone = this.#offer(request, isLast);
+    this.#handing = wasHanding;
+    return isDone;
+  }
+
+  #offer(request: Request, isLast: boolean): boolean {
     request.state = RequestState.started;
     request.sweep = this.#sweep;
     this.#started++;
     const status = this.#operations.queueRq(request, isLast);
     if (status === BlkStatus.OK) {
       this.#uncommitted = !isLast;
+      return true;
+    }
+    if (request.state !== RequestState.started) {
+      // The driver failed the queue meanwhile, and has none of it.
+      if (request.state === RequestState.ended) {
+        this.#lost--;
+        this.#tags.release(request);
+      }
       return true;
     }
     request.state = RequestState.held;
@@ -270,17 +311,29 @@ export class HardwareQueue {
   }
 
   #commit(): void {
+    if (!this.#uncommitted || this.#failure !== undefined) return;
     this.#uncommitted = false;
     this.#operations.commitRqs(this.#index);
   }
 
   /** There may be room, or a tag, for what waits. */
   #advance(): void {
+    if (this.#failure !== undefined) return;
+    if (this.#handing) {
+      this.#parts.unplugLater();
+      return;
+    }
     this.#retry();
     if (this.#advancing || this.#firstWaiting === undefined) return;
     this.#advancing = true;
-    while (this.#firstWaiting !== undefined && this.#makeRequests(this.#firstWaiting)) {
-      this.#shiftWaiting();
+    // What is submitted at their ends waits for the next turn.
+    const last = this.#lastWaiting;
+    for (let bio = this.#shiftWaiting(); bio !== undefined; bio = this.#shiftWaiting()) {
+      if (!this.#makeRequests(bio)) {
+        this.#unshiftWaiting(bio);
+        break;
+      }
+      if (bio === last) break;
     }
     this.#advancing = false;
     this.#parts.unplugLater();
@@ -301,12 +354,13 @@ export class HardwareQueue {
       else this.#requeued.unshift(next, rest);
     }
     this.#retrying = false;
-    if (this.#uncommitted) this.#commit();
+    this.#commit();
   }
 
   /** Cuts a request in half; gives the second, or undefined if it cannot be cut. */
   #cut(request: Request): Request | undefined {
-    const keep = Math.floor(Math.ceil(request.lenBytes / CUT_BYTES) / 2) * CUT_BYTES;
+    const unit = this.#cutBytes;
+    const keep = Math.floor(Math.ceil(request.lenBytes / unit) / 2) * unit;
     const rest = keep === 0 ? undefined : this.#tags.take(this.#index);
     if (rest === undefined) return undefined;
     const segments = request.segments.slice(0, request.segmentCount).map((each) => ({ ...each }));
@@ -331,6 +385,7 @@ export class HardwareQueue {
     request.state = RequestState.ended;
     this.#started--;
     this.#pending--;
+    this.#lost++;
     // The device may give it back, and its tag be used anew, while its users are told.
     for (const bio of bios) {
       bio.error ??= error;
@@ -342,7 +397,13 @@ export class HardwareQueue {
   #refuse(request: Request, error: BlockptError): void {
     this.#pending--;
     endSegments(request, error);
+    this.#release(request);
+  }
+
+  /** Its tag is free again, for what waits. */
+  #release(request: Request): void {
     this.#tags.release(request);
+    if (this.#requeued.length > 0 || this.#firstWaiting !== undefined) this.#advance();
   }
 
   #wait(bio: Bio): void {
@@ -353,18 +414,27 @@ export class HardwareQueue {
     this.#waiting++;
   }
 
+  #unshiftWaiting(bio: Bio): void {
+    bio.next = this.#firstWaiting;
+    this.#firstWaiting = bio;
+    this.#lastWaiting ??= bio;
+    this.#waiting++;
+  }
+
   #shiftWaiting(): Bio | undefined {
     const bio = this.#firstWaiting;
     if (bio === undefined) return undefined;
     this.#firstWaiting = bio.next;
     if (bio.next === undefined) this.#lastWaiting = undefined;
+    // Else one that is kept would keep all that ever waited behind it.
+    bio.next = undefined;
     this.#waiting--;
     return bio;
   }
 
   /** Bios that wait for tags none of which will come back: their requests were all given up. */
   #giveUpWaiting(): void {
-    if (this.#pending > 0 || this.#firstWaiting === undefined) return;
+    if (this.#lost < this.#tags.depth || this.#firstWaiting === undefined) return;
     // One may have come back late, when nobody looked.
     if (this.#operations.poll(this.#index, 0) > 0) return;
     for (let bio = this.#shiftWaiting(); bio !== undefined; bio = this.#shiftWaiting()) {

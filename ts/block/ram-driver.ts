@@ -2,7 +2,7 @@
 
 import { BlkStatus, Feature, Operation, SECTOR_BYTES } from "../abi/layout.js";
 import type { Operations } from "./operations.js";
-import type { Request } from "./request.js";
+import type { Request, Segment } from "./request.js";
 
 /** A driver of the block layer whose disk is memory of this thread: see the example of `GenDisk`. */
 export class RamDriver implements Operations {
@@ -23,10 +23,10 @@ export class RamDriver implements Operations {
       this.bytes.fill(0, position, position + request.lenBytes);
     } else if (opf !== Operation.FLUSH) {
       for (let index = 0; index < request.segmentCount; index++) {
-        const segment = request.segments[index];
-        if (segment?.bio.buffer === undefined) return BlkStatus.INVAL;
-        const { offset, length } = segment;
-        const data = segment.bio.buffer.subarray(offset, offset + length);
+        const { bio, offset, length } = request.segments[index] as Segment;
+        // Shorter than it was, if its memory was transferred or resized meanwhile.
+        if (bio.buffer === undefined || bio.buffer.length < offset + length) return BlkStatus.INVAL;
+        const data = bio.buffer.subarray(offset, offset + length);
         if (opf === Operation.WRITE) this.bytes.set(data, position);
         else data.set(this.bytes.subarray(position, position + length));
         position += length;

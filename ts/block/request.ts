@@ -8,11 +8,13 @@
 // device's: its buffer stays mapped and its tag taken until the device gives it back.
 
 import { Operation, SECTOR_BYTES } from "../abi/layout.js";
-import type { Bio } from "./bio.js";
+import { Bio } from "./bio.js";
 import type { HardwareQueue } from "./hardware-queue.js";
 
 /** @internal Where a request is in its life. */
 export const RequestState = { free: 0, held: 1, started: 2, ended: 3 } as const;
+
+const NOBODY = new Bio();
 
 /** A part of a bio in a request. */
 export interface Segment {
@@ -91,6 +93,15 @@ export class Request {
     }
     this.segmentCount++;
     this.lenBytes += length;
+  }
+
+  /** @internal Is nobody's from here on, and keeps nobody's buffer. */
+  clear(): void {
+    for (let index = 0; index < this.segmentCount; index++) {
+      (this.segments[index] as Segment).bio = NOBODY;
+    }
+    this.segmentCount = 0;
+    this.state = RequestState.free;
   }
 
   /** @internal Whether what is left of a bio starts where this one ends, and is of its kind. */

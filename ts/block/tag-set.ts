@@ -91,7 +91,7 @@ export class TagSet {
   /** @internal Gives a tag back. */
   release(request: Request): void {
     const { hwQueue } = request;
-    request.state = RequestState.free;
+    request.clear();
     const height = this.#freeCount[hwQueue] as number;
     (this.#free[hwQueue] as Uint16Array)[height] = request.tag;
     this.#freeCount[hwQueue] = height + 1;

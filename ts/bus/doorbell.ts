@@ -33,16 +33,19 @@ export class Doorbell {
     Atomics.notify(this.#words, this.#bell);
   }
 
-  /** Device: blocks until it is rung, unless there is work when it has lain down. */
-  sleep(hasWork: () => boolean): void {
+  /**
+   * Device: blocks until it is rung, unless there is work when it has lain down; at most for `mostMs`,
+   * as a driver that means ill may set the bell back.
+   */
+  sleep(hasWork: () => boolean, mostMs: number): void {
     const words = this.#words;
     Atomics.store(words, this.#sleeping, 1);
     const heard = Atomics.load(words, this.#bell);
-    if (!hasWork()) Atomics.wait(words, this.#bell, heard);
+    if (!hasWork()) Atomics.wait(words, this.#bell, heard, mostMs);
     Atomics.store(words, this.#sleeping, 0);
   }
 
-  /** Device: as `sleep`, for a thread that may not block; at most for `mostMs`. */
+  /** Device: as `sleep`, for a thread that may not block. */
   async sleepAsync(hasWork: () => boolean, mostMs: number): Promise<void> {
     const words = this.#words;
     Atomics.store(words, this.#sleeping, 1);

@@ -250,7 +250,8 @@ export class Endpoint {
 
   /**
    * Brings the link up: from here on a root complex finds the endpoint. Keeps the
-   * process alive until `stop`. An endpoint whose thread has died without a `stop` is taken over
+   * process alive until `stop`. Its thread shall not block for more than a second: a root complex that
+   * hears no heartbeat for two takes it for dead. An endpoint whose thread has died without a `stop` is taken over
    * after two seconds without a heartbeat.
    *
    * @throws {@link BlockptError} `ERR_BLOCKPT_STATE` if it is up, or another endpoint is on the bus
@@ -348,8 +349,10 @@ export class Endpoint {
 
   /** Whether the endpoint that has the link is gone: nothing is heard of it for two heartbeats. */
   async #isAbandoned(): Promise<boolean> {
-    if (this.#commands !== undefined) return false;
     const registers = this.#registers();
+    // Without the extension block no heartbeat is to be expected.
+    const hasHeart = Atomics.load(registers, Register.extMagic / 4) === EXT_MAGIC;
+    if (this.#commands !== undefined || !hasHeart) return false;
     const pulse = (): string =>
       [Register.generation, Register.heartbeat]
         .map((register) => Atomics.load(registers, register / 4))

@@ -68,6 +68,8 @@ const SPIN_MS = availableParallelism() > 1 ? 0.2 : 0.05;
 const DOZE_MS = 10;
 const SHORT_SLEEP_MS = 0.1;
 const LONG_SLEEP_MS = 1;
+/** With a doorbell: a stop is heard of after this even if the root complex meddles with the bell. */
+const DEEP_SLEEP_MS = 1000;
 
 const FAULTS: Readonly<Record<number, string>> = {
   [QueueFault.RING_INDEX]: "the driver ring's idx is out of range",
@@ -133,7 +135,7 @@ class Service {
         idleSince = now;
       } else if (now - idleSince > SPIN_MS) {
         if (this.#doorbell === undefined) this.#doze(now - idleSince);
-        else this.#doorbell.sleep(this.#round);
+        else this.#doorbell.sleep(this.#round, DEEP_SLEEP_MS);
       }
     }
     return this.#reason;

@@ -22,6 +22,9 @@ const QUEUE_WORDS = 3;
 const OWNER = 0;
 const INSIDE = 1;
 const POSITION = 2;
+/** A position is below 65535; the epoch's lower bits go beside it. */
+const POSITION_BITS = 16;
+const MAX_POSITION = (1 << POSITION_BITS) - 1;
 
 /** Who has a queue: nobody, somebody who did not open it yet, or a view of the bus. */
 const NOBODY = 0;
@@ -81,7 +84,6 @@ export class DiskState {
   goOnline(sectors: number): void {
     Atomics.store(this.#longs, SECTORS, BigInt(sectors));
     Atomics.store(this.#words, SUSPECT, 0);
-    for (let queue = 0; queue < this.#queues; queue++) this.#store(queue, POSITION, 0);
     Atomics.add(this.#words, EPOCH, 1);
     this.#changed();
   }
@@ -126,16 +128,18 @@ export class DiskState {
     return Atomics.load(this.#words, word(queue, OWNER)) !== NOBODY;
   }
 
-  /** Gives a queue back, whose rings are both at a position. */
-  release(queue: number, position: number): void {
-    this.#store(queue, POSITION, position);
+  /** Gives a queue back, whose rings are both at a position since an epoch. */
+  release(queue: number, position: number, epoch: number): void {
+    this.#store(queue, POSITION, stamped(position, epoch));
     this.#store(queue, INSIDE, 0);
     this.#store(queue, OWNER, NOBODY);
   }
 
-  /** Where both rings of a queue were left. */
-  position(queue: number): number {
-    return Atomics.load(this.#words, word(queue, POSITION));
+  /** Where both rings of a queue were left in an epoch: at their beginning, if nobody had it since. */
+  position(queue: number, epoch: number): number {
+    const left = Atomics.load(this.#words, word(queue, POSITION));
+    const position = left & MAX_POSITION;
+    return left === stamped(position, epoch) ? position : 0;
   }
 
   /** Before a publication: false if the epoch is another one, and nothing may be published. */
@@ -177,6 +181,11 @@ export class DiskState {
     Atomics.add(this.#words, VERSION, 1);
     Atomics.notify(this.#words, VERSION);
   }
+}
+
+/** In one word, so that a position and its epoch cannot be torn apart. */
+function stamped(position: number, epoch: number): number {
+  return position | (epoch << POSITION_BITS);
 }
 
 function word(queue: number, what: number): number {

@@ -83,8 +83,6 @@ export class RemoteQueue implements Operations, CompletionSource {
     this.#isShared = onSuspect === undefined;
     this.#onSuspect = onSuspect ?? (() => {});
     this.state = new DiskState(parts.state);
-    this.#version = this.state.version;
-    this.#epoch = this.state.epoch;
     this.#words = new Int32Array(bus.buffer);
     this.#bytes = new Uint8Array(bus.buffer);
     this.#address = new Uint32Array(depth);
@@ -94,8 +92,14 @@ export class RemoteQueue implements Operations, CompletionSource {
       this.#doorbell = new Doorbell(bus.buffer, doorbell, doorbell + SLEEPING_OFFSET);
     }
     bus.msix.locate(parts.msix, bus.bar.offset);
-    const position = this.state.position(parts.index);
+    // Its rings are not written while they are being cleared.
+    do {
+      this.#version = this.state.version;
+      this.#epoch = this.state.epoch;
+    } while (!this.state.enter(parts.index, this.#epoch));
+    const position = this.state.position(parts.index, this.#epoch);
     this.#driver = bus.engine.openDriverQueue(parts.geometry, position);
+    this.state.leave(parts.index);
     this.#watch = new EndpointWatch(bus);
     this.#tags = new TagSet(1, depth);
     this.disk = new GenDisk(this.#tags, this, {
@@ -289,7 +293,7 @@ export class RemoteQueue implements Operations, CompletionSource {
     this.disk.remove();
     clearInterval(this.#keepAlive);
     this.#ladder.close();
-    this.state.release(this.#parts.index, this.#driver.position);
+    this.state.release(this.#parts.index, this.#driver.position, this.#epoch);
     this.#driver.close();
   }
 

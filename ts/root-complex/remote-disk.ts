@@ -71,11 +71,16 @@ export class RemoteDisk extends DiskQueue {
   async reclaimQueue(handle: QueueHandle): Promise<void> {
     const { index, geometry, requestTimeoutMs } = handle.parts;
     const { state } = this.queue;
+    const { epoch } = state;
     const idx = (ring: number): number =>
       Atomics.load(new Uint16Array(this.#bus.buffer, ring, 1), 0);
     const deadline = performance.now() + requestTimeoutMs;
     // A disk that is offline starts all its queues anew.
-    while (state.isOnline && idx(geometry.driverRing) !== idx(geometry.deviceRing)) {
+    while (
+      state.epoch === epoch &&
+      state.isOnline &&
+      idx(geometry.driverRing) !== idx(geometry.deviceRing)
+    ) {
       if (performance.now() > deadline) {
         const why = `${this.localName}: queue ${index} was not drained within ${requestTimeoutMs} ms`;
         throw new BlockptError("ERR_BLOCKPT_TIMEOUT", why);
@@ -84,7 +89,7 @@ export class RemoteDisk extends DiskQueue {
     }
     const owner = state.owner(index);
     if (owner !== undefined) this.#bus.reclaim(owner);
-    state.release(index, idx(geometry.driverRing) % geometry.numDescriptors);
+    state.release(index, idx(geometry.driverRing) % geometry.numDescriptors, epoch);
   }
 
   /** @internal Queues that other threads have open. */
