@@ -155,6 +155,7 @@ describe.each(["wasm", "typescript"] as const)("with the %s engine", (engine) =>
       await expect(RootComplex.probe(bus)).rejects.toMatchObject({
         code: "ERR_BLOCKPT_NO_ENDPOINT",
       });
+      await rc.close();
     }
   });
 });
