@@ -30,7 +30,7 @@ const command = new Command("bench")
   .addHelpText(
     "after",
     `
-Sections: descriptors, rings, copies, block, memory, file, dma.
+Sections: descriptors, rings, copies, block, memory, file, dma, threads, idle.
 
 Examples:
   npm run bench                                all of it: two minutes, more where others disturb it
@@ -64,6 +64,7 @@ async function run(filters, { json = false, quick = false }) {
   const { block } = await import("./block-layer.mjs");
   const { copies, descriptors, rings } = await import("./pieces.mjs");
   const { dma, file, memory } = await import("./end-to-end.mjs");
+  const { idle, threads } = await import("./threads.mjs");
   const { measureSection } = await import("./rounds.mjs");
   const table = await import("./table.mjs");
 
@@ -77,6 +78,8 @@ async function run(filters, { json = false, quick = false }) {
     [memory, reads],
     [file, reads],
     [dma, reads],
+    [threads, reads],
+    [idle, pieces],
   ];
   const chosen = all
     .map(([section, effort]) => ({ section, effort, rows: chooseRows(section, filters) }))

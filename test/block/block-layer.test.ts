@@ -178,7 +178,7 @@ test.each([1, 2, 8])("whatever a driver does, with %i tags a queue", async (dept
     fc.asyncProperty(steps, async (script) => {
       const { driver, disk, tags } = modelDisk(
         { queues: 2, depth, sectors: SECTORS },
-        { timeoutMs: TIMEOUT_MS, spinMs: 0, limits: { maxLenBytes: 8192 } },
+        { timeoutMs: TIMEOUT_MS, limits: { maxLenBytes: 8192 } },
       );
       driver.onBlock = () => vi.advanceTimersByTime(TIMEOUT_MS / 8);
       const ledger = new Ledger(driver);

@@ -185,7 +185,7 @@ describe("a request that takes too long", () => {
 
   test("is given up by a call that waits for it, too", () => {
     useOwnClock();
-    const { disk, driver } = modelDisk({}, { timeoutMs: TIMEOUT_MS, spinMs: 0 });
+    const { disk, driver } = modelDisk({}, { timeoutMs: TIMEOUT_MS });
     driver.onBlock = () => vi.advanceTimersByTime(TIMEOUT_MS / 8);
     expect(() => new BlockIo(disk).readSync(new Uint8Array(512), 0)).toThrow(code("TIMEOUT"));
   });

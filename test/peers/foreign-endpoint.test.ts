@@ -4,9 +4,10 @@
  * against the page (ForeignEndpoint.violations): it must be nothing.
  */
 
-import { BlockptError, createBus, RootComplex } from "blockpt";
-import { afterEach, describe, expect, it } from "vitest";
-import { type ForeignDisc, ForeignEndpoint, type ForeignOptions } from "./foreign-endpoint.js";
+import { RootComplex } from "blockpt";
+import { describe, expect, it } from "vitest";
+import type { ForeignDisc, ForeignOptions } from "./foreign-endpoint.js";
+import { attach, held, memory, read, refusal, serve } from "./library-root-complex.js";
 import {
   BLK,
   CMD,
@@ -21,69 +22,12 @@ import {
   within,
 } from "./protocol.js";
 
-type Disk = Awaited<ReturnType<RootComplex["attach"]>>;
-
-const cleanups: (() => Promise<unknown>)[] = [];
-
-afterEach(async () => {
-  for (const clean of cleanups.splice(0).reverse()) await within("cleaning up", clean());
-});
-
-/** What the promise was rejected with, which must be a BlockptError. */
-async function refusal(what: string, promise: Promise<unknown>): Promise<BlockptError> {
-  const outcome = await within(
-    what,
-    promise.then(
-      () => undefined,
-      (error: unknown) => error,
-    ),
-  );
-  if (outcome instanceof BlockptError) return outcome;
-  throw new Error(`${what}: expected a BlockptError, got ${String(outcome)}`);
-}
-
-const memory = (name: string, bytes: number, more: Partial<ForeignDisc> = {}): ForeignDisc => {
-  return { name, data: pattern(bytes, name.length), ...more };
-};
-
 describe.each(["wasm", "typescript"] as const)("a foreign endpoint, %s engine", (engine) => {
-  /** A bus with a foreign endpoint on it, serving. */
-  async function serve(discs: readonly ForeignDisc[], options: ForeignOptions = {}) {
-    const bus = await createBus({ hostMemoryBytes: 16 << 20, barBytes: 128 * 1024, engine });
-    const endpoint = new ForeignEndpoint(bus.buffer, bus.bar, bus.hostMemory, discs, options);
-    endpoint.start();
-    cleanups.push(async () => {
-      endpoint.stop();
-      expect(endpoint.violations).toEqual([]);
-    });
-    return { bus, endpoint };
-  }
-
   async function connect(discs: readonly ForeignDisc[], options: ForeignOptions = {}) {
-    const { bus, endpoint } = await serve(discs, options);
+    const { bus, endpoint } = await serve(engine, discs, options);
     const rc = await within("RootComplex.probe", RootComplex.probe(bus));
     return { bus, endpoint, rc };
   }
-
-  /** Attaches until the test is over; a test may detach by itself. */
-  async function attach(
-    rc: RootComplex,
-    name: string,
-    options: Parameters<RootComplex["attach"]>[1] = {},
-  ): Promise<Disk> {
-    const disk = await within(`attaching ${name}`, rc.attach(name, options));
-    cleanups.push(() => rc.detach(name).catch(() => undefined));
-    return disk;
-  }
-
-  async function read(disk: Disk, length: number, offset: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(length);
-    await within(`reading ${length} at ${offset}`, disk.read(bytes, offset));
-    return bytes;
-  }
-
-  const held = (endpoint: ForeignEndpoint, count: number): Promise<unknown> =>
-    until(`${count} requests at the endpoint`, () => endpoint.held.length >= count);
 
   it("is found by its magic, and its discs are listed", async () => {
     const { rc } = await connect([memory("/dev/nvme0n1", 8192), memory("/dev/ram0", 512)]);
@@ -91,7 +35,7 @@ describe.each(["wasm", "typescript"] as const)("a foreign endpoint, %s engine", 
   });
 
   it("is not taken for one when the magic is wrong", async () => {
-    const { bus, endpoint } = await serve([memory("/dev/ram0", 8192)]);
+    const { bus, endpoint } = await serve(engine, [memory("/dev/ram0", 8192)]);
     endpoint.memory.store32(bus.bar.offset + REG.magic, 0x636f6e75);
     await refusal("RootComplex.probe", RootComplex.probe(bus, { commandTimeoutMs: 300 }));
     expect(endpoint.commands).toEqual([]);
@@ -328,7 +272,7 @@ describe.each(["wasm", "typescript"] as const)("a foreign endpoint, %s engine", 
   });
 
   it("may answer no command, which ends in an error and not in waiting", async () => {
-    const { bus } = await serve([memory("/dev/ram0", 8192)], { mute: true });
+    const { bus } = await serve(engine, [memory("/dev/ram0", 8192)], { mute: true });
     const options = { commandTimeoutMs: 200 };
     const error = await refusal("RootComplex.probe", RootComplex.probe(bus, options));
     expect(error.code).toContain("TIMEOUT");
@@ -340,7 +284,7 @@ describe.each(["wasm", "typescript"] as const)("a foreign endpoint, %s engine", 
     ["available_qsize, by little,", REG.availableQsize, 128 * 1024],
     ["no descriptor space", REG.availableQsize, 0],
   ])("may not lead a root complex out of its BAR: %s", async (_, register, value) => {
-    const { bus, endpoint } = await serve([memory("/dev/ram0", 8192)]);
+    const { bus, endpoint } = await serve(engine, [memory("/dev/ram0", 8192)]);
     endpoint.memory.store32(bus.bar.offset + register, value);
     const attached = RootComplex.probe(bus).then((rc) => rc.attach("ram0"));
     await refusal("probe and attach", attached);

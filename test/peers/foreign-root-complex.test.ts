@@ -3,13 +3,20 @@
  * docs/protocol.md only: every access here goes through foreign-root-complex.ts.
  */
 
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createBus, Endpoint, FileDisc, MemoryDisc } from "blockpt";
-import { afterEach, describe, expect, it } from "vitest";
+import { readFile } from "node:fs/promises";
+import { MemoryDisc } from "blockpt";
+import { describe, expect, it } from "vitest";
 import { busyTogether, pieces, roundTrip } from "./exercises.js";
-import { ForeignRootComplex } from "./foreign-root-complex.js";
+import type { ForeignRootComplex } from "./foreign-root-complex.js";
+import {
+  connectTo,
+  type ExportAll,
+  fileDisc,
+  RAM_BYTES,
+  ram,
+  scratchFile,
+  VECTORS,
+} from "./library-endpoint.js";
 import {
   BLK,
   CMD,
@@ -26,62 +33,10 @@ import {
 import { oddShape, plainShape } from "./queue-shape.js";
 import { refusalTests } from "./refusal-tests.js";
 
-type Bus = Awaited<ReturnType<typeof createBus>>;
-
-const VECTORS = 64;
-const RAM_BYTES = 1 << 20;
-const cleanups: (() => Promise<unknown>)[] = [];
-
-afterEach(async () => {
-  for (const clean of cleanups.splice(0).reverse()) await within("cleaning up", clean());
-});
-
-async function scratchFile(bytes: Uint8Array): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "blockpt-peer-"));
-  cleanups.push(() => rm(folder, { recursive: true }));
-  const path = join(folder, "disc.img");
-  await writeFile(path, bytes);
-  return path;
-}
-
-async function fileDisc(path: string, options: { readOnly?: boolean } = {}): Promise<FileDisc> {
-  return await within("FileDisc.open", FileDisc.open(path, options));
-}
-
 describe.each(["wasm", "typescript"] as const)("a foreign root complex, %s engine", (engine) => {
-  /** An endpoint with what `exportAll` exports, and a foreign RC that found it. */
-  async function connect(
-    exportAll: (endpoint: Endpoint, bus: Bus) => Promise<unknown>,
-    barBytes = 128 * 1024,
-  ): Promise<{ rc: ForeignRootComplex; bus: Bus; endpoint: Endpoint }> {
-    const bus = await createBus({ hostMemoryBytes: 24 << 20, barBytes, engine });
-    const endpoint = await within(
-      "Endpoint.create",
-      Endpoint.create(bus, {
-        controller: "44100000.pcie",
-        vendorId: 0,
-        deviceId: 0xc402,
-        msixInterrupts: VECTORS,
-      }),
-    );
-    cleanups.push(async () => {
-      await endpoint.stop();
-      await endpoint.close();
-    });
-    await within("exporting", exportAll(endpoint, bus));
-    await within("Endpoint.start", endpoint.start());
-    const regions = [bus.hostMemory, bus.bar];
-    const rc = await ForeignRootComplex.find(bus.buffer, regions, bus.hostMemory);
-    return { rc, bus, endpoint };
-  }
-
-  const ram = async (endpoint: Endpoint, bus: Bus): Promise<void> => {
-    await endpoint.exportDisc("ram0", MemoryDisc.create(bus, RAM_BYTES), { discName: "/dev/ram0" });
-  };
-
-  async function connectRam(): Promise<ForeignRootComplex> {
-    return (await connect(ram)).rc;
-  }
+  const connect = (exportAll: ExportAll, barBytes?: number) =>
+    connectTo(engine, exportAll, barBytes);
+  const connectRam = async (): Promise<ForeignRootComplex> => (await connect(ram)).rc;
 
   it("finds the magic and the layout the page gives", async () => {
     const { rc, bus } = await connect(ram);

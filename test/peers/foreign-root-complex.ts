@@ -9,6 +9,9 @@ import {
   CMD,
   DESC,
   DEV_NAME_BYTES,
+  DOORBELL,
+  FEATURE,
+  GONE,
   IN_USE,
   MAGIC,
   MSIX,
@@ -43,6 +46,8 @@ export interface Completion {
 export class ForeignRootComplex {
   readonly memory: BusMemory;
   readonly bar: number;
+  /** How often it rang for a command. */
+  rings = 0;
   readonly #host: Region;
   #allocated = 0;
 
@@ -78,6 +83,11 @@ export class ForeignRootComplex {
     return this.bar + this.reg(REG.queueBarOffset);
   }
 
+  /** Section 5: says what it will use, for the queues that are set from here on. */
+  enable(features: number): void {
+    this.memory.store32(this.bar + REG.extEnabled, features);
+  }
+
   /** Writes arguments, then the command; the status comes back and is cleared. */
   async command(bits: number, args: CommandArguments = {}): Promise<number> {
     const { memory, bar } = this;
@@ -92,6 +102,11 @@ export class ForeignRootComplex {
       memory.store32(bar + REG.qsize, args.queue.size);
     }
     memory.store32(bar + REG.command, bits);
+    const bells = (this.reg(REG.extEnabled) & FEATURE.doorbell) !== 0;
+    if (bells && this.reg(REG.commandSleeping) !== 0) {
+      memory.ring(bar + REG.commandBell);
+      this.rings++;
+    }
     const status = await until(
       `an answer to command 0x${bits.toString(16)}`,
       () => memory.load32(bar + REG.status) || undefined,
@@ -224,6 +239,8 @@ export class ForeignQueue {
   #produced = 0;
   #consumed = 0;
   turns = 0;
+  /** How often it rang. */
+  rings = 0;
 
   constructor(memory: BusMemory, base: number, shape: QueueShape) {
     this.#memory = memory;
@@ -240,7 +257,7 @@ export class ForeignQueue {
     return this.shape.numDesc - 1 - this.#outstanding.size;
   }
 
-  submit(transfer: Transfer): number {
+  submit(transfer: Transfer, rings = true): number {
     const index = this.#free.pop();
     if (index === undefined || this.room === 0) throw new Error("more than num_desc - 1 requests");
     const { view } = this.#memory;
@@ -252,23 +269,43 @@ export class ForeignQueue {
     view.setUint8(at + DESC.opf, transfer.op);
     view.setUint8(at + DESC.status, 0xff); // an EP that never writes it is found out
     this.#outstanding.add(index);
-    this.publishRaw(index, (this.#produced + 1) % this.shape.numDesc);
+    this.publishRaw(index, (this.#produced + 1) % this.shape.numDesc, rings);
     return index;
   }
 
-  /** Puts any entry on the driver ring and publishes any idx, valid or not. */
-  publishRaw(entry: number, idx: number): void {
+  /** Puts any entry on the driver ring and publishes any idx, valid or not; rings if the EP sleeps. */
+  publishRaw(entry: number, idx: number, rings = true): void {
     const { drv, numDesc } = this.shape;
     this.#memory.store16(this.#base + drv + 2 + 2 * this.#produced, entry);
     this.#produced = (this.#produced + 1) % numDesc;
     if (this.#produced === 0) this.turns++;
     this.#memory.store16(this.#base + drv, idx);
+    if (rings && this.asleep) this.ring();
+  }
+
+  /** Whether the EP sleeps on the queue's doorbell. */
+  get asleep(): boolean {
+    const { bell } = this.shape;
+    if (bell === undefined) return false;
+    return this.#memory.load32(this.#base + bell + DOORBELL.sleeping) !== 0;
+  }
+  ring(): void {
+    this.#memory.ring(this.#base + (this.shape.bell ?? Number.NaN) + DOORBELL.bell);
+    this.rings++;
+  }
+
+  /** What the EP has published: its `idx`, or that it is gone. */
+  get published(): number {
+    return this.#memory.load16(this.#base + this.shape.dev);
+  }
+  get gone(): boolean {
+    return this.published === GONE;
   }
 
   /** Takes what is on the device ring now; throws for what the page forbids. */
   collect(): Completion[] {
     const { dev, numDesc } = this.shape;
-    const published = this.#memory.load16(this.#base + dev);
+    const { published } = this;
     if (published >= numDesc) throw new Error(`device ring idx ${published} of ${numDesc}`);
     const taken: Completion[] = [];
     while (this.#consumed !== published) {

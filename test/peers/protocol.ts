@@ -25,10 +25,32 @@ export const REG = {
   qidx: 0x36,
   numSectors: 0x38,
   devName: 0x40,
+  extMagic: 0x444,
+  extVersion: 0x448,
+  extFeatures: 0x44c,
+  extEnabled: 0x450,
+  commandBell: 0x454,
+  commandSleeping: 0x458,
+  generation: 0x45c,
+  heartbeat: 0x460,
+  logicalBlockSize: 0x464,
+  maxLen: 0x468,
 } as const;
 
 export const DEV_NAME_BYTES = 1025;
 export const REGISTER_BYTES = 1152;
+
+export const EXT_MAGIC = 0x78656270;
+export const EXT_VERSION = 1;
+
+export const FEATURE = {
+  doorbell: 1 << 0,
+  flush: 1 << 1,
+  discard: 1 << 2,
+  writeZeroes: 1 << 3,
+  fua: 1 << 4,
+  resize: 1 << 5,
+} as const;
 
 export const CMD = {
   setQueue: 1 << 6,
@@ -60,10 +82,27 @@ export const DESC = {
   status: 21,
   flags: 22,
 } as const;
-export const OP = { read: 0, write: 1 } as const;
+export const OP = { read: 0, write: 1, flush: 2, discard: 3, writeZeroes: 9 } as const;
 export const IN_USE = 1 << 1;
+export const FUA = 1 << 2;
 export const SECTOR = 512;
 export const MAX_LEN = 1 << 20;
+
+/** What an operation of section 5 must have had enabled. */
+export const NEEDS: ReadonlyMap<number, number> = new Map([
+  [OP.flush, FEATURE.flush],
+  [OP.discard, FEATURE.discard],
+  [OP.writeZeroes, FEATURE.writeZeroes],
+]);
+
+/** `qidx` of SET_IRQ for the disc's events. */
+export const EVENTS = 0xff;
+
+/** A device ring's `idx` that says: nobody will answer. */
+export const GONE = 0xffff;
+
+/** A queue's doorbell block. */
+export const DOORBELL = { multiple: 64, bell: 0, sleeping: 64, size: 128 } as const;
 
 /** MSI-X table entry, as PCI has it. */
 export const MSIX = {
@@ -116,15 +155,25 @@ export class BusMemory {
   store32(address: number, value: number): void {
     Atomics.store(this.#word, aligned(address, 4), value);
   }
+  /** Increments a bell, and wakes who sleeps on it. */
+  ring(address: number): void {
+    Atomics.add(this.#word, aligned(address, 4), 1);
+    this.notify(address);
+  }
   notify(address: number): void {
     Atomics.notify(this.#signed, aligned(address, 4));
   }
 
-  /** Sleeps until the word is no longer zero; only a notify (or a value already there) wakes it. */
+  /** Sleeps while the word holds this; only a notify (or another value) wakes it. False: it was too long. */
+  async asleep(what: string, address: number, value: number, timeoutMs: number): Promise<boolean> {
+    const wait = Atomics.waitAsync(this.#signed, aligned(address, 4), value | 0, timeoutMs);
+    const outcome = wait.async ? await within(what, wait.value, timeoutMs + 10_000) : wait.value;
+    return outcome !== "timed-out";
+  }
+
+  /** Sleeps until the word is no longer zero. */
   async notified(what: string, address: number, timeoutMs = 10_000): Promise<number> {
-    const wait = Atomics.waitAsync(this.#signed, aligned(address, 4), 0, timeoutMs);
-    const outcome = wait.async ? await within(what, wait.value, timeoutMs + 1_000) : wait.value;
-    if (outcome === "timed-out") {
+    if (!(await this.asleep(what, address, 0, timeoutMs))) {
       const now = this.load32(address);
       throw new Error(`${what}: no notify within ${timeoutMs} ms, the word holds ${now}`);
     }

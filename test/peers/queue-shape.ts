@@ -1,9 +1,9 @@
 /**
- * Owns where a queue and its three parts lie: two layouts that a root complex
- * may choose, and the checks of SET_QUEUE as an endpoint makes them.
+ * Owns where a queue and its parts lie: two layouts that a root complex may
+ * choose, each with or without a doorbell block, and the checks of SET_QUEUE as an endpoint makes them.
  */
 
-import { DESC, ringBytes, roundUp } from "./protocol.js";
+import { DESC, DOORBELL, ringBytes, roundUp } from "./protocol.js";
 
 /** Where a queue lies, as SET_QUEUE says it. */
 export interface QueueShape {
@@ -12,6 +12,8 @@ export interface QueueShape {
   readonly dev: number;
   readonly numDesc: number;
   readonly size: number;
+  /** Where its doorbell block is, from its start, if DOORBELL is enabled. */
+  readonly bell?: number;
 }
 
 /** The layout section 3 shows: descriptors, driver ring, device ring. */
@@ -28,9 +30,16 @@ export function oddShape(offset: number, numDesc: number): QueueShape {
   return { offset, drv, dev, numDesc, size: drv + ringBytes(numDesc) + 4 };
 }
 
+/** Section 5: the same queue with a doorbell block behind both rings. */
+export function withDoorbell(shape: QueueShape): QueueShape & { readonly bell: number } {
+  const ringsEnd = Math.max(shape.drv, shape.dev) + ringBytes(shape.numDesc);
+  const bell = roundUp(ringsEnd, DOORBELL.multiple);
+  return { ...shape, bell, size: bell + DOORBELL.size };
+}
+
 /** What the page says against this queue, if anything; `others` are those it must not touch. */
 export function wrongShape(
-  { offset, drv, dev, numDesc, size }: QueueShape,
+  { offset, drv, dev, numDesc, size, bell }: QueueShape,
   space: number,
   others: readonly QueueShape[],
 ): string | undefined {
@@ -44,6 +53,10 @@ export function wrongShape(
   for (const [start, length] of parts.sort((a, b) => a[0] - b[0])) {
     if (start < end) return "parts that overlap";
     end = start + length;
+  }
+  if (bell !== undefined) {
+    if (offset % DOORBELL.multiple !== 0) return "a doorbell's queue not at a multiple of 64";
+    end = bell + DOORBELL.size;
   }
   if (end > size) return "parts that leave the queue";
   const apart = (other: QueueShape): boolean =>

@@ -4,8 +4,8 @@
  */
 
 import type { CommandArguments, Transfer } from "./foreign-root-complex.js";
-import { BLK, CMD, IN_USE, MAX_LEN, OP, type Region, SECTOR } from "./protocol.js";
-import { plainShape, type QueueShape } from "./queue-shape.js";
+import { BLK, CMD, FEATURE, FUA, IN_USE, MAX_LEN, OP, type Region, SECTOR } from "./protocol.js";
+import { oddShape, plainShape, type QueueShape, withDoorbell } from "./queue-shape.js";
 
 const LARGEST_32 = 2 ** 32 - 1;
 const LARGEST_64 = 2n ** 64n - 1n;
@@ -50,6 +50,56 @@ export const badWrites: BadRequest[] = [
   ["len before a write", { op: OP.write, len: 0 }, BLK.inval],
 ];
 
+/** One request of each kind, right in itself, and what must be enabled for it. */
+export function operations(addr: number): (readonly [needs: number, request: Transfer])[] {
+  const some = { sector: 0, addr, len: SECTOR };
+  return [
+    [0, { ...some, op: OP.read }],
+    [0, { ...some, op: OP.read, flags: IN_USE | FUA }],
+    [0, { ...some, op: OP.write }],
+    [FEATURE.fua, { ...some, op: OP.write, flags: IN_USE | FUA }],
+    [FEATURE.flush, { ...some, op: OP.flush, len: 0 }],
+    [FEATURE.discard, { ...some, op: OP.discard }],
+    [FEATURE.writeZeroes, { ...some, op: OP.writeZeroes }],
+  ];
+}
+
+/** Requests of section 5 with all of it enabled, on a disc that has no DISCARD. */
+export function badExtended(
+  sectors: number,
+  addr: number,
+  bar: Region,
+): (readonly [name: string, request: Transfer, status: number])[] {
+  const flush = { op: OP.flush, sector: 0, addr, len: 0 };
+  const zeroes = { op: OP.writeZeroes, sector: 0, addr, len: SECTOR };
+  const write = { op: OP.write, sector: 0, addr, len: SECTOR, flags: IN_USE | FUA };
+  return [
+    ["FLUSH of a sector", { ...flush, len: SECTOR }, BLK.inval],
+    ["FLUSH with len 1", { ...flush, len: 1 }, BLK.inval],
+    ["FLUSH with len 2^32 - 1", { ...flush, len: LARGEST_32 }, BLK.inval],
+    ["FLUSH not in use", { ...flush, flags: 0 }, BLK.inval],
+    ["FLUSH has no sectors", { ...flush, sector: LARGEST_64 }, BLK.ok],
+    ["FLUSH has no address", { ...flush, addr: LARGEST_64 }, BLK.ok],
+    ["zeroes not in use", { ...zeroes, flags: FUA }, BLK.inval],
+    ["zeroes, len 0", { ...zeroes, len: 0 }, BLK.inval],
+    ["zeroes, len 511", { ...zeroes, len: SECTOR - 1 }, BLK.inval],
+    ["zeroes above the limit", { ...zeroes, len: MAX_LEN + SECTOR }, BLK.inval],
+    ["zeroes behind the disc", { ...zeroes, sector: sectors }, BLK.inval],
+    ["zeroes over its end", { ...zeroes, sector: sectors - 1, len: 2 * SECTOR }, BLK.inval],
+    ["zeroes whose end overflows", { ...zeroes, sector: LARGEST_64 }, BLK.inval],
+    ["zeroes have no address", { ...zeroes, addr: bar.offset }, BLK.ok],
+    ["zeroes have no address, 2^64 - 1", { ...zeroes, addr: LARGEST_64 }, BLK.ok],
+    ["DISCARD before its len", { ...zeroes, op: OP.discard, len: 0 }, BLK.notSupp],
+    ["opf 4", { ...zeroes, op: 4 }, BLK.notSupp],
+    ["opf 8", { ...zeroes, op: 8 }, BLK.notSupp],
+    ["opf 10", { ...zeroes, op: 10 }, BLK.notSupp],
+    ["FUA, data in the BAR", { ...write, addr: bar.offset }, BLK.inval],
+    ["FUA, len 0", { ...write, len: 0 }, BLK.inval],
+    ["FUA, not in use", { ...write, flags: FUA }, BLK.inval],
+    ["FUA", write, BLK.ok],
+  ];
+}
+
 export type BadQueue = readonly [name: string, shape: QueueShape];
 
 /** Queues refused with "queue address invalid"; `taken` is another queue's place. */
@@ -76,6 +126,25 @@ export function badQueues(space: number, taken: QueueShape): BadQueue[] {
     ["another queue's place", { ...good, offset: taken.offset }],
     ["another queue's last bytes", { ...good, offset: end - 8 }],
     ["another queue's first bytes", { ...good, offset: taken.offset - size + 8 }],
+  ];
+}
+
+/** Queues that would be right without a doorbell block. */
+export function badDoorbells(space: number, taken: QueueShape): BadQueue[] {
+  const good = withDoorbell(plainShape(taken.offset + taken.size, 16));
+  const last = Math.floor((space - good.bell) / 64) * 64;
+  return [
+    ...[8, 16, 32, 56].map((by): BadQueue => {
+      return [`start ${by} behind a multiple of 64`, { ...good, offset: good.offset + by }];
+    }),
+    ["no doorbell block", plainShape(good.offset, 16)],
+    ["no doorbell block, odd", oddShape(good.offset, 16)],
+    ["room for the bell only", { ...good, size: good.bell + 64 }],
+    ["one byte too few", { ...good, size: good.size - 1 }],
+    ["block behind descriptor space", { ...good, offset: last }],
+    ["block in another queue", { ...good, offset: taken.offset - good.bell }],
+    ["start in another queue's block", { ...good, offset: good.offset - 64 }],
+    ["rings so far that the block is nowhere", { ...good, dev: 2 ** 32 - 64, size: LARGEST_32 }],
   ];
 }
 

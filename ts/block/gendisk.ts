@@ -30,8 +30,6 @@ export interface GenDiskOptions {
   limits: DiskLimits;
   /** After this, in milliseconds, a request is given up; that comes up to an eighth of it later. Default 30000. */
   timeoutMs?: number | undefined;
-  /** For so long, in milliseconds, a call that waits looks for its completion before it blocks. Default 0.05. */
-  spinMs?: number | undefined;
   /** Has `unplug` called at the end of the submitter's turn. By default a microtask does. */
   unplugLater?: (() => void) | undefined;
   /** What a user can do about a driver that has no room for a request. */
@@ -83,15 +81,20 @@ export class GenDisk<State extends GenDiskState = "initialized"> {
   #timer: ReturnType<typeof setInterval> | undefined;
 
   /**
-   * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` if a number is out of its range
+   * @param tags - the disk's own
+   * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` if a number is out of its range;
+   * `ERR_BLOCKPT_STATE` if the tag set is another disk's
    */
   constructor(tags: TagSet, operations: Operations, options: GenDiskOptions) {
-    const { limits, timeoutMs = 30_000, spinMs = 0.05, roomHint = "try again later" } = options;
+    const { limits, timeoutMs = 30_000, roomHint = "try again later" } = options;
     const { logicalBlockBytes = SECTOR_BYTES, maxLenBytes = MAX_LEN_BYTES } = limits;
     checkInteger("timeoutMs", timeoutMs, 1, MAX_TIMEOUT_MS);
     checkSectors(limits.sectors);
     checkBlock(logicalBlockBytes);
     checkInteger("maxLenBytes", maxLenBytes, logicalBlockBytes, 2 ** 32 - 1);
+    if (!tags.adopt()) {
+      throw new BlockptError("ERR_BLOCKPT_STATE", "the tag set is another disk's");
+    }
     this.name = options.name;
     this.logicalBlockBytes = logicalBlockBytes;
     this.maxLenBytes = maxLenBytes - (maxLenBytes % logicalBlockBytes);
@@ -120,7 +123,6 @@ export class GenDisk<State extends GenDiskState = "initialized"> {
           logicalBlockBytes,
           maxLenBytes: this.maxLenBytes,
           timeoutMs,
-          spinMs,
           unplugLater,
           roomHint,
         }),

@@ -22,8 +22,6 @@ export interface HardwareQueueParts {
   readonly maxLenBytes: number;
   /** After this a request is given up. */
   readonly timeoutMs: number;
-  /** For so long a call that waits looks before it blocks. */
-  readonly spinMs: number;
   /** Has `unplug` called at the end of the submitter's turn. */
   readonly unplugLater: () => void;
   /** What to do about a driver that has no room for a request. */
@@ -32,9 +30,9 @@ export interface HardwareQueueParts {
 
 /** How many sweeps fit into the time after which a request is given up. */
 const SWEEPS = 8;
-/** Looks between two looks at the clock. */
+/** Of so many looks the last one may block. */
 const LOOKS = 64;
-/** Longest block of a call that waits, before it looks at the clock again. */
+/** Longest block of a call that waits, before it looks for what is overdue. */
 const WAIT_MS = 100;
 /** What a request is cut to multiples of, when there is no room for all of it; larger blocks stay whole. */
 const CUT_BYTES = 4096;
@@ -142,17 +140,14 @@ export class HardwareQueue {
 
   /** Blocks until a bio has ended. */
   waitFor(bio: Bio): void {
-    const { spinMs } = this.#parts;
-    let looks = 0;
-    let spinUntil = performance.now() + spinMs;
-    while (!bio.hasEnded) {
+    for (let looks = 1; !bio.hasEnded; looks++) {
       this.unplug();
-      if (this.#operations.poll(this.#index, 0) > 0 || ++looks % LOOKS !== 0) continue;
-      const now = performance.now();
-      if (now - this.#sweptAt > this.#parts.timeoutMs / SWEEPS) this.sweep();
-      if (now < spinUntil) continue;
-      this.#operations.poll(this.#index, WAIT_MS);
-      spinUntil = performance.now() + spinMs;
+      if (looks % LOOKS !== 0) {
+        this.#operations.poll(this.#index, 0);
+      } else if (this.#operations.poll(this.#index, WAIT_MS) === 0) {
+        const isDue = performance.now() - this.#sweptAt > this.#parts.timeoutMs / SWEEPS;
+        if (isDue) this.sweep();
+      }
     }
   }
 

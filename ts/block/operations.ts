@@ -28,7 +28,7 @@ export interface Operations {
   /**
    * Looks for completions, for a thread that waits in the call; says how many there were.
    *
-   * @param waitMs - blocks for about so long if there is none; 0 only looks
+   * @param waitMs - may block for about so long if there is none; 0 only looks
    */
   poll(hwQueue: number, waitMs: number): number;
   /** Whether a buffer may be added at the end of a request. All may, if a driver does not say. */

@@ -26,6 +26,7 @@ export class TagSet {
   /** A stack of free tags for each queue, `#freeCount` high. */
   readonly #free: readonly Uint16Array[];
   readonly #freeCount: Uint32Array;
+  #isAdopted = false;
 
   /**
    * @param nrHwQueues - hardware queues, 1 to 255
@@ -70,6 +71,13 @@ export class TagSet {
   /** How many tags of a queue are free. */
   available(hwQueue: number): number {
     return this.#freeCount[hwQueue] ?? 0;
+  }
+
+  /** @internal A disk takes the set for itself; false if one has it. */
+  adopt(): boolean {
+    if (this.#isAdopted) return false;
+    this.#isAdopted = true;
+    return true;
   }
 
   /** @internal Every request of a queue, by its tag. */

@@ -17,6 +17,7 @@ import { Iommu } from "./iommu.js";
 import { type BusLayout, LARGE_PAGE_BYTES, layoutBus } from "./layout.js";
 import { Msix } from "./msix.js";
 import { Owners } from "./owners.js";
+import { Spinners } from "./spinners.js";
 
 const DEFAULT_HOST_MEMORY_BYTES = 64 * 1024 * 1024;
 const DEFAULT_ENDPOINT_MEMORY_BYTES = 1024 * 1024 * 1024;
@@ -81,6 +82,8 @@ export class Bus {
 
   /** @internal The number of this thread's view: whose its pages are. */
   readonly owner: number;
+  /** @internal Who looks at a ring in vain. */
+  readonly spinners: Spinners;
   readonly #owners: Owners;
   readonly #isGuest: boolean;
   #closed = false;
@@ -96,6 +99,7 @@ export class Bus {
     this.bar = layout.bar;
     this.hostMemory = layout.hostMemory;
     this.endpointMemory = layout.endpointMemory;
+    this.spinners = new Spinners(this.buffer, layout.spinnersTable, this.owner);
     this.engine = openEngine(memory, layout.workspace, layout.workspaceTable, this.owner);
     this.configSpace = new ConfigSpace(this.buffer, layout.configSpace);
     this.iommu =
@@ -126,6 +130,7 @@ export class Bus {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.spinners.leave();
     this.engine.close();
     // With a page that is still in use the number stays taken.
     if (!this.#isGuest && !this.hostPages.holdsAny()) this.#owners.release(this.owner);

@@ -5,7 +5,6 @@
 // malformed descriptor was answered inside the engine, and a queue that can go no
 // further ends the loop with a report.
 
-import { availableParallelism } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import {
   BlkStatus,
@@ -59,11 +58,10 @@ export interface QueueWorkerReport {
 const POLLS = 200;
 /** Most requests of a round, so that a stop is seen while the driver keeps the ring full. */
 const MOST = 1024;
-/**
- * Idle time spent looking: longer than the other side takes to go on after an interrupt. On one
- * core the other side does not run while this one looks.
- */
-const SPIN_MS = availableParallelism() > 1 ? 0.2 : 0.05;
+/** Idle time spent looking: longer than the other side takes to go on after an interrupt. */
+const SPIN_MS = 0.2;
+/** The same where others wait for the processor. */
+const CROWDED_SPIN_MS = 0.02;
 /** Without a doorbell: idle time after which sleeps become longer, as nobody is in the middle of something. */
 const DOZE_MS = 10;
 const SHORT_SLEEP_MS = 0.1;
@@ -124,19 +122,21 @@ class Service {
 
   /** Serves until it is stopped and drained, or can go no further; says why not. */
   run(): string | undefined {
+    const { spinners } = this.#bus;
     let idleSince = 0;
     while (!this.#hasEnded) {
       if (this.#round()) {
+        spinners.leave();
         idleSince = 0;
         continue;
       }
       const now = performance.now();
-      if (idleSince === 0) {
-        idleSince = now;
-      } else if (now - idleSince > SPIN_MS) {
-        if (this.#doorbell === undefined) this.#doze(now - idleSince);
-        else this.#doorbell.sleep(this.#round, DEEP_SLEEP_MS);
-      }
+      if (idleSince === 0) idleSince = now;
+      const idleMs = now - idleSince;
+      if (idleMs < CROWDED_SPIN_MS || (idleMs < SPIN_MS && !spinners.areCrowded())) continue;
+      spinners.leave();
+      if (this.#doorbell === undefined) this.#doze(idleMs);
+      else this.#doorbell.sleep(this.#round, DEEP_SLEEP_MS);
     }
     return this.#reason;
   }

@@ -11,7 +11,6 @@
 // seen by it, and one published after it raises an unmasked vector. An endpoint
 // that raises nothing costs LOST_INTERRUPT_MS a look, and is still served.
 
-import { availableParallelism } from "node:os";
 import type { Bus } from "../bus/bus.js";
 
 /** What the ladder drives. */
@@ -35,10 +34,11 @@ const LAST_LOOKS = 4;
 /**
  * Time without a completion before it waits for the interrupt. Longer than a queue worker that
  * nobody can wake sleeps and takes to wake (0.1 ms and timer slack): else each of the two falls asleep
- * just before the other answers, again and again, and every request costs two sleeps. On one
- * core the other side does not run while this one looks.
+ * just before the other answers, again and again, and every request costs two sleeps.
  */
-export const SPIN_MS = availableParallelism() > 1 ? 0.4 : 0;
+export const SPIN_MS = 0.4;
+/** The same where others wait for the processor. */
+export const CROWDED_SPIN_MS = 0.02;
 /** Longest wait for an interrupt before the ring is looked at again. */
 export const LOST_INTERRUPT_MS = 20;
 
@@ -113,6 +113,7 @@ export class CompletionLadder {
     } else if (++this.#lastLooks > LAST_LOOKS) {
       this.#lastLooks = 0;
       this.#active = false;
+      this.#bus.spinners.leave();
       return;
     }
     this.#looks += reaped ? COMPLETION_LOOKS : 1;
@@ -126,9 +127,16 @@ export class CompletionLadder {
     if (this.#progressed) {
       this.#progressed = false;
       this.#progressAt = now;
+      this.#bus.spinners.leave();
     }
-    if (now - this.#progressAt < SPIN_MS) this.#microtask();
-    else this.#sleep();
+    const { spinners } = this.#bus;
+    const vainMs = now - this.#progressAt;
+    if (vainMs < CROWDED_SPIN_MS || (vainMs < SPIN_MS && !spinners.areCrowded())) {
+      this.#microtask();
+    } else {
+      spinners.leave();
+      this.#sleep();
+    }
   };
 
   #sleep(): void {

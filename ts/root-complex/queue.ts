@@ -16,6 +16,7 @@ import { BlockptError } from "../errors.js";
 import {
   CompletionLadder,
   type CompletionSource,
+  CROWDED_SPIN_MS,
   LOST_INTERRUPT_MS,
   SPIN_MS,
 } from "./completion.js";
@@ -73,6 +74,8 @@ export class RemoteQueue implements Operations, CompletionSource {
   #version: number;
   #epoch: number;
   #staged = 0;
+  /** Since when a call that waits looks in vain; 0 if none does. */
+  #vainSince = 0;
 
   /** @param onSuspect - hears, in the thread that attached the disk, that the endpoint has left the queue */
   constructor(bus: Bus, parts: QueueParts, onSuspect?: () => void) {
@@ -112,7 +115,6 @@ export class RemoteQueue implements Operations, CompletionSource {
         features: parts.features,
       },
       timeoutMs: parts.requestTimeoutMs,
-      spinMs: SPIN_MS,
       unplugLater: () => this.#ladder.kick(),
       roomHint: "raise createBus's hostMemoryBytes",
     }).add();
@@ -212,7 +214,11 @@ export class RemoteQueue implements Operations, CompletionSource {
 
   poll(_hwQueue: number, waitMs: number): number {
     const count = this.reap();
-    if (count > 0 || waitMs === 0) return count;
+    if (count > 0) {
+      this.#vainSince = 0;
+      this.#bus.spinners.leave();
+    }
+    if (count > 0 || waitMs === 0 || this.#mayLookOn()) return count;
     if (!isEndpointHere(this.#bus.buffer) && !this.#watch.lives()) {
       this.#suspect("the endpoint is gone");
       return 0;
@@ -314,6 +320,18 @@ export class RemoteQueue implements Operations, CompletionSource {
     this.disk.fail(0, offline(this.#parts.diskName, why));
     this.state.suspect();
     this.#onSuspect();
+  }
+
+  /** Whether a call that waits had better look once more than sleep. */
+  #mayLookOn(): boolean {
+    const now = performance.now();
+    if (this.#vainSince === 0) this.#vainSince = now;
+    const vainMs = now - this.#vainSince;
+    if (vainMs < CROWDED_SPIN_MS) return true;
+    if (vainMs < SPIN_MS && !this.#bus.spinners.areCrowded()) return true;
+    this.#vainSince = 0;
+    this.#bus.spinners.leave();
+    return false;
   }
 
   /** Waits for the interrupt, as the completion ladder does, but blocks. */
