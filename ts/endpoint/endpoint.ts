@@ -258,7 +258,7 @@ export class Endpoint {
    */
   async start(): Promise<void> {
     // Without a link there is nothing to wait for, and nobody comes between.
-    const isFree = this.#bus.configSpace.read() === undefined || (await this.#isAbandoned());
+    const isFree = !this.#hasLink() || (await this.#isAbandoned());
     if (this.#commands !== undefined || !isFree) {
       throw new BlockptError("ERR_BLOCKPT_STATE", "the link of the bus is up already");
     }
@@ -345,6 +345,12 @@ export class Endpoint {
   /** Whether no other endpoint has taken the bus over. */
   #isCurrent(): boolean {
     return Atomics.load(this.#registers(), Register.generation / 4) === this.#generation;
+  }
+
+  /** Whether an endpoint is on the bus, this one or another: one that knows no configuration space has its magic. */
+  #hasLink(): boolean {
+    const magic = Atomics.load(this.#registers(), Register.magic / 4);
+    return this.#bus.configSpace.read() !== undefined || magic === MAGIC;
   }
 
   /** Whether the endpoint that has the link is gone: nothing is heard of it for two heartbeats. */

@@ -46,6 +46,11 @@ export class CommandChannel {
     this.#timeoutMs = timeoutMs;
   }
 
+  /** Wakes the endpoint, as for a command. */
+  ring(): void {
+    this.#doorbell?.ring();
+  }
+
   /** Has the endpoint serve a command, and takes its answer with `read`. */
   async run<T>(command: number, args: CommandArguments, read: (bar: DataView) => T): Promise<T> {
     // A late answer to a command that was given up must not pass for the answer to this one. It is

@@ -45,7 +45,10 @@ export class DeviceCommands {
 
   /** What is used of the extension block; read by the endpoint with SET_QUEUE. */
   enable(features: number): void {
-    if (this.#hasExtension) this.#bar.setUint32(Register.extEnabled, features, true);
+    if (!this.#hasExtension) return;
+    this.#bar.setUint32(Register.extEnabled, features, true);
+    // One that sleeps shall know whether it will be rung.
+    this.#channel.ring();
   }
 
   getDevices(): Promise<string[]> {

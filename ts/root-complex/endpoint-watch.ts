@@ -5,9 +5,9 @@ import { EXT_MAGIC, MAGIC, REGISTERS_BYTES, Register } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 
 /** Time between two looks at the heartbeat, in milliseconds. */
-export const LOOK_MS = 400;
+export const LOOK_MS = 350;
 /**
- * So many looks at a heartbeat that stands still: 1.6 to 2 seconds, two of the protocol's
+ * So many looks at a heartbeat that stands still: some 1.4 to 1.8 seconds, less than two of the protocol's
  * heartbeats. Looks are counted and not time: a thread that did not run saw nothing.
  */
 const STILL_LOOKS = 4;

@@ -307,6 +307,9 @@ export class RemoteQueue implements Operations, CompletionSource {
     // The rings may have been cleared since: then this was no fault.
     if (this.state.version !== this.#version) {
       this.refresh();
+    } else if (!this.#watch.lives()) {
+      // A BAR that was reset has rings that make no sense.
+      this.#suspect("the endpoint is gone");
     } else if (fault === QueueFault.GONE) {
       this.#suspect("the endpoint has left the queue");
     } else {
