@@ -19,8 +19,9 @@ export class Bio {
   error: BlockptError | undefined;
   /** Called once, when every part has ended. It may submit, also this one, but must not wait. */
   onEnd: (bio: Bio) => void = noEnd;
-  /** Settle the promise that was made for it, if one was. */
+  /** @internal Settle the promise that was made for it, if one was. */
   resolve: (value: undefined) => void = nobody;
+  /** @internal */
   reject: (error: BlockptError) => void = nobody;
 
   /** Whether it has ended. */

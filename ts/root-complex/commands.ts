@@ -136,7 +136,7 @@ function refused(command: number, status: number): BlockptError {
     `the endpoint refused ${namesOf(command)} (status 0x${(status >>> 0).toString(16)}): ` +
       (invalid
         ? "it cannot have a queue there"
-        : "perhaps another root complex has the disc attached"),
+        : "perhaps another root complex has the disc attached; if it died, attach with { takeOver: true }"),
   );
 }
 

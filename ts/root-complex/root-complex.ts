@@ -47,6 +47,11 @@ export interface AttachOptions {
    * it later. Default 30000.
    */
   requestTimeoutMs?: number | undefined;
+  /**
+   * Takes the disc from a root complex that died without detaching it: what that one had submitted is
+   * finished first. One that lives loses its disk. Default false.
+   */
+  takeOver?: boolean | undefined;
   /** Hears that the disc has another size: `disk.sectors`. */
   onResize?: ((disk: RemoteDisk) => void) | undefined;
   /** Hears that the endpoint is gone; what is in flight is rejected, and what comes. */
@@ -252,6 +257,7 @@ export class RootComplex {
     }
     const devIdx = devices.indexOf(device);
     await this.#settle(device, devIdx);
+    if (options.takeOver) await this.#commands.stop(devIdx);
     const facts = await this.#commands.examine(device, devIdx);
     if (queues > facts.queues) {
       const why = `${device} has no ${queues} queues: ${facts.queues} would fit`;
