@@ -3,7 +3,8 @@
 
 import { type Disc, FileDisc, MemoryDisc, RootComplex } from "blockpt";
 import { describe, expect, test } from "vitest";
-import { afterThisTest, makeEndpoint, makeImage, pattern } from "../api/rig.js";
+import { afterThisTest, makeEndpoint, makeImage, pattern, until } from "../api/rig.js";
+import type { SyncReaderData } from "./sync-reader.js";
 import { nextMessage, startThread } from "./thread.js";
 import type { VerifierData } from "./verifier.js";
 
@@ -113,6 +114,30 @@ describe("queues", () => {
     await all.write(pattern(512), 0);
     await rc.close();
   }, 120_000);
+
+  test("learn of a disk's new size, each in its own thread", async () => {
+    const path = makeImage(new Uint8Array(65536));
+    const { bus, endpoint } = await makeEndpoint();
+    await endpoint.exportDisc("a", await FileDisc.open(path), { queues: 2 });
+    await endpoint.start();
+    const rc = await RootComplex.probe(bus);
+    let isResized = false;
+    const disk = await rc.attach("a", {
+      queues: 2,
+      numDescriptors: 16,
+      onResize: () => {
+        isResized = true;
+      },
+    });
+    const data: SyncReaderData = { bus: bus.handle, queue: disk.openQueue() };
+    const reader = await startThread("./grown-reader.ts", data);
+    expect(await nextMessage(reader)).toBe("ERR_BLOCKPT_OUT_OF_RANGE");
+    await endpoint.resizeDisc("a", 131072);
+    await until("the disk has grown", () => isResized);
+    reader.postMessage("again");
+    expect(await nextMessage(reader)).toBe("131072 bytes");
+    await rc.close();
+  });
 
   test("of a thread that died are taken back, with all that it held", async () => {
     const { bus, endpoint } = await makeEndpoint({ iommu: true, hostMemoryBytes: 1024 * 1024 });

@@ -22,8 +22,15 @@ try {
 } catch (error) {
   say((error as { code: string }).code);
 }
-await queue.whenOnline();
-queue.readSync(target, 8192);
+// It need not ask whether the disk is back: it may as well try.
+for (let isBack = false; !isBack; ) {
+  try {
+    queue.readSync(target, 8192);
+    isBack = true;
+  } catch {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
 queue.free(target);
 queue.close();
 bus.close();

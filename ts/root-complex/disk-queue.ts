@@ -116,6 +116,11 @@ export class DiskQueue extends BlockIo {
     this.release();
   }
 
+  /** @internal Takes what has changed of the disk. */
+  override refresh(): void {
+    this.queue.refresh();
+  }
+
   /** @internal The device has left the queue, or has nothing of it: gives everything back. */
   protected release(): void {
     this.#closed = true;

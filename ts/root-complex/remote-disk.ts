@@ -97,11 +97,6 @@ export class RemoteDisk extends DiskQueue {
     return this.#queues.filter(({ index }) => index > 0 && this.queue.state.isTaken(index)).length;
   }
 
-  /** @internal Takes what has changed. */
-  override refresh(): void {
-    this.queue.refresh();
-  }
-
   /**
    * A disk is detached by its root complex: `rc.detach`.
    *
