@@ -112,8 +112,17 @@ export function callBack<T>(callback: ((value: T) => void) | undefined, value: T
   try {
     callback?.(value);
   } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    throwUncaught(error);
   }
+}
+
+/**
+ * Has an error of the user's code end as an uncaught exception of his program.
+ *
+ * @internal
+ */
+export function throwUncaught(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }

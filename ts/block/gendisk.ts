@@ -28,11 +28,14 @@ export interface GenDiskOptions {
   name: string;
   /** What it is like. */
   limits: DiskLimits;
-  /** After this, in milliseconds, a request is given up; that comes up to an eighth of it later. Default 30000. */
+  /**
+   * After this, in milliseconds, a request is given up, or up to an eighth of it later. Default 30000. The timer
+   * holds no process up.
+   */
   timeoutMs?: number | undefined;
-  /** Has `unplug` called at the end of the submitter's turn. By default a microtask does. */
+  /** Sees to it that `disk.unplug()` is called at the end of the submitter's turn. By default a microtask calls it. */
   unplugLater?: (() => void) | undefined;
-  /** What a user can do about a driver that has no room for a request. */
+  /** What a user can do about a driver that has no room for a request, such as "raise hostMemoryBytes". */
   roomHint?: string | undefined;
 }
 
@@ -162,7 +165,8 @@ export class GenDisk<State extends GenDiskState = "initialized"> {
   }
 
   /**
-   * Starts a bio; its `onEnd` is called once, perhaps before this returns. Its range was checked.
+   * Starts a bio; its `onEnd` is called once, perhaps before this returns. Whoever calls has checked its
+   * range, and that it is not in use: `BlockIo` does.
    *
    * @throws {@link BlockptError} `ERR_BLOCKPT_STATE` if the disk was not added
    */
@@ -218,7 +222,10 @@ export class GenDisk<State extends GenDiskState = "initialized"> {
   remove(this: GenDisk<"added">): void {
     this.#removed = true;
     clearInterval(this.#timer);
-    const error = new BlockptError("ERR_BLOCKPT_DETACHED", `${this.name} was detached`);
+    const error = new BlockptError(
+      "ERR_BLOCKPT_DETACHED",
+      `${this.name}: the disk was detached, or this queue of it closed`,
+    );
     for (const queue of this.#queues) {
       queue.fail(error);
       queue.reclaimAll();

@@ -5,7 +5,7 @@
 // (`unplug`): what follows it on the disk joins it, and the driver knows which one is the last.
 
 import { BlkStatus, Operation } from "../abi/layout.js";
-import { BlockptError, type BlockptErrorCode } from "../errors.js";
+import { BlockptError, type BlockptErrorCode, throwUncaught } from "../errors.js";
 import type { Bio } from "./bio.js";
 import type { Operations } from "./operations.js";
 import { type Request, RequestState } from "./request.js";
@@ -157,8 +157,8 @@ export class HardwareQueue {
     request.state = RequestState.held;
     this.#started--;
     this.#pending--;
-    this.#operations.complete(request, status);
-    const failed = status === BlkStatus.OK ? undefined : errorOf(request, "ERR_BLOCKPT_IO", status);
+    const ended = this.#finish(request, status);
+    const failed = ended === BlkStatus.OK ? undefined : errorOf(request, "ERR_BLOCKPT_IO", ended);
     endSegments(request, failed);
     this.#release(request);
   }
@@ -166,7 +166,7 @@ export class HardwareQueue {
   /** The device is done with a request that was given up. */
   reclaim(request: Request): void {
     request.state = RequestState.held;
-    this.#operations.complete(request, BlkStatus.TIMEOUT);
+    this.#finish(request, BlkStatus.TIMEOUT);
     this.#lost--;
     this.#release(request);
   }
@@ -285,7 +285,7 @@ export class HardwareQueue {
     request.state = RequestState.started;
     request.sweep = this.#sweep;
     this.#started++;
-    const status = this.#operations.queueRq(request, isLast);
+    const status = this.#queueRq(request, isLast);
     if (status === BlkStatus.OK) {
       this.#uncommitted = !isLast;
       return true;
@@ -303,6 +303,26 @@ export class HardwareQueue {
     if (status === BlkStatus.RESOURCE) return false;
     this.#refuse(request, errorOf(request, "ERR_BLOCKPT_IO", status));
     return true;
+  }
+
+  /** A driver that throws has a bug, which its program hears of; the request ends all the same. */
+  #queueRq(request: Request, isLast: boolean): number {
+    try {
+      return this.#operations.queueRq(request, isLast);
+    } catch (error) {
+      throwUncaught(error);
+      return BlkStatus.IOERR;
+    }
+  }
+
+  #finish(request: Request, status: number): number {
+    try {
+      this.#operations.complete(request, status);
+      return status;
+    } catch (error) {
+      throwUncaught(error);
+      return BlkStatus.IOERR;
+    }
   }
 
   #commit(): void {

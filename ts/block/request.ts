@@ -59,12 +59,13 @@ export class Request {
   }
 
   /**
-   * Ends the request: the device is done with it. True if this was its end; false if it had ended
-   * before, and nothing happens.
+   * The device is done with the request. True if this was its end; false if it had ended before, as
+   * by its time-out: then its tag and its buffer come back, and nobody hears of the status.
    *
-   * @param status - one of `BlkStatus`
+   * @param status - one of `BlkStatus`, of `blockpt/abi`
    */
   complete(status: number): boolean {
+    if (this.state === RequestState.ended) this.queue?.reclaim(this);
     if (this.state !== RequestState.started) return false;
     (this.queue as HardwareQueue).complete(this, status);
     return true;

@@ -33,7 +33,7 @@ export interface FileDiscHandle {
 export type DiscHandle = MemoryDiscHandle | FileDiscHandle;
 
 /**
- * A block device that an endpoint can export: a `FileDisc` or a `MemoryDisc`. Offsets and lengths are bytes,
+ * A block device that an endpoint can export: a `FileDisc` or a `MemoryDisc`, and no other. Offsets and lengths are bytes,
  * multiples of 512, and within the disc: whoever calls has checked them.
  */
 export interface Disc {

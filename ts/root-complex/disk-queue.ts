@@ -25,7 +25,8 @@ export class DiskQueue extends BlockIo {
   /** @internal */
   protected readonly queue: RemoteQueue;
   readonly #bus: Bus;
-  readonly #allocated = new Set<number>();
+  /** Bytes of each buffer, by its address. */
+  readonly #allocated = new Map<number, number>();
   #closed = false;
 
   /** @internal */
@@ -72,7 +73,7 @@ export class DiskQueue extends BlockIo {
         `host memory has no room for ${bytes} bytes: raise createBus's hostMemoryBytes`,
       );
     }
-    this.#allocated.add(address);
+    this.#allocated.set(address, bytes);
     return new Uint8Array(this.#bus.buffer, address, bytes);
   }
 
@@ -83,8 +84,8 @@ export class DiskQueue extends BlockIo {
    * it is being read or written, also by a request that was given up: the device may still do it
    */
   free(buffer: Uint8Array): void {
-    const ours = buffer.buffer === this.#bus.buffer && this.#allocated.has(buffer.byteOffset);
-    if (!ours) {
+    const isWhole = this.#allocated.get(buffer.byteOffset) === buffer.length;
+    if (buffer.buffer !== this.#bus.buffer || !isWhole) {
       throw new BlockptError(
         "ERR_BLOCKPT_INVALID_ARGUMENT",
         `the buffer is none that ${this.localName} allocated`,
@@ -101,16 +102,19 @@ export class DiskQueue extends BlockIo {
   }
 
   /**
-   * Gives the queue back to its disk, which hands it out again.
+   * Gives the queue back to its disk, which hands it out again. If the endpoint is gone nothing is in
+   * the way of that.
    *
-   * @throws {@link BlockptError} `ERR_BLOCKPT_BUSY` while the device has requests of it
+   * @throws {@link BlockptError} `ERR_BLOCKPT_BUSY` while the device has requests of it, also some that were
+   * given up
    */
   close(): void {
     if (this.#closed) return;
-    if (this.queue.outstanding > 0) {
+    const { outstanding, state } = this.queue;
+    if (outstanding > 0 && state.isOnline) {
       throw new BlockptError(
         "ERR_BLOCKPT_BUSY",
-        `${this.localName} has requests in flight (${this.queue.outstanding}): wait for them first`,
+        `${this.localName} has requests that the device did not answer (${outstanding}): wait for them first`,
       );
     }
     this.release();
@@ -125,7 +129,7 @@ export class DiskQueue extends BlockIo {
   protected release(): void {
     this.#closed = true;
     this.queue.close();
-    for (const address of this.#allocated) this.#bus.hostPages.release(address);
+    for (const address of this.#allocated.keys()) this.#bus.hostPages.release(address);
     this.#allocated.clear();
   }
 }
@@ -181,7 +185,7 @@ export class DiskQueue extends BlockIo {
 export function openQueue(bus: Bus, handle: QueueHandle): DiskQueue {
   const { diskName, index, state } = handle.parts;
   if (!new DiskState(state).open(index, bus.owner)) {
-    const why = `queue ${index} of ${diskName} is open in another thread, or was given back`;
+    const why = `queue ${index} of ${diskName} was opened with this handle before, or given back`;
     throw new BlockptError("ERR_BLOCKPT_STATE", why);
   }
   return new DiskQueue(bus, handle.parts);

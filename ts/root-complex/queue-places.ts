@@ -64,21 +64,21 @@ export class QueuePlaces {
 
   #claimOne(index: number, queues: number, numDescriptors: number, doorbell: boolean): QueuePlace {
     const { bytes } = queueLayout(numDescriptors, { doorbell });
-    const which = queues === 1 ? "" : `queue ${index + 1} of ${queues}, with `;
+    const which = queues === 1 ? "" : `queue ${index + 1} of ${queues} with `;
     const queueOffset = this.#space.claim(bytes);
     if (queueOffset === undefined) {
       const fits = mostDescriptors(this.#space.longestFree(), doorbell);
       throw new BlockptError(
         "ERR_BLOCKPT_NO_SPACE",
         `descriptor space has no room for ${which}${numDescriptors} descriptors (${bytes} bytes); ` +
-          (fits < MIN_DESCRIPTORS ? "it is full" : `${fits} would fit`) +
+          (fits < MIN_DESCRIPTORS ? "it is full" : `${fits} would fit there`) +
           "; detach a disk, or raise createBus's barBytes",
       );
     }
     const vector = this.#claimVector();
     if (vector === undefined && this.#vectors > 0) {
       this.#space.release(queueOffset);
-      const why = `all ${this.#vectors} MSI-X vectors are taken`;
+      const why = `all ${this.#vectors} MSI-X vectors are taken: raise Endpoint.create's msixInterrupts`;
       throw new BlockptError("ERR_BLOCKPT_NO_SPACE", why);
     }
     return { queueOffset, vector };

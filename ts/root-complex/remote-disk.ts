@@ -62,7 +62,8 @@ export class RemoteDisk extends DiskQueue {
   }
 
   /**
-   * Takes back a queue whose thread has ended without closing it, once the endpoint has done what
+   * Takes back a queue whose thread has ended without closing it (never one whose thread lives: it would go on using the
+   * rings), once the endpoint has done what
    * the thread had submitted; and what else the thread's view of the bus held.
    *
    * @throws {@link BlockptError} (as a rejection) `ERR_BLOCKPT_TIMEOUT` if the endpoint does not
