@@ -388,19 +388,20 @@ test("STOP drains a file's queue behind more malformed descriptors than one batc
   expect(driver.status(300)).toBe(0);
 });
 
-test("a disc whose root complex died without detaching it is taken over, and else refused", async () => {
+test("an endpoint whose root complex died without closing is taken over, and else refused", async () => {
   const { bus, endpoint } = await makeEndpoint();
   await endpoint.exportDisc("a", MemoryDisc.create(bus, 65536));
   await endpoint.start();
   const dead = await RootComplex.probe(bus);
-  const lost = (await dead.attach("a", { numDescriptors: 16 })).write(pattern(512), 0);
-  await lost;
-  // As far as the endpoint sees, a root complex that is never heard of again is dead.
-  const rc = await RootComplex.probe(bus);
-  await expect(rc.attach("a")).rejects.toThrow("takeOver");
-  const disk = await rc.attach("a", { takeOver: true });
+  await (await dead.attach("a", { numDescriptors: 16 })).write(pattern(512), 0);
+  // As far as the bus knows, a root complex that is never heard of again is dead.
+  await expect(RootComplex.probe(bus)).rejects.toEqual(code("STATE"));
+  const rc = await RootComplex.probe(openBus(bus.handle), { takeOver: true });
+  const disk = await rc.attach("a");
   const back = new Uint8Array(512);
   await disk.read(back, 0);
   expect(Buffer.from(back).equals(pattern(512))).toBe(true);
   await rc.close();
+  // The place is free again.
+  await (await RootComplex.probe(bus)).close();
 });

@@ -84,7 +84,8 @@ export class Bus {
   readonly owner: number;
   /** @internal Who looks at a ring in vain. */
   readonly spinners: Spinners;
-  readonly #owners: Owners;
+  /** @internal The numbers of all views. */
+  readonly owners: Owners;
   readonly #isGuest: boolean;
   #closed = false;
 
@@ -93,9 +94,9 @@ export class Bus {
     const { layout, memory } = handle;
     this.handle = handle;
     this.buffer = bufferOf(memory);
-    this.#owners = new Owners(this.buffer, layout.ownersTable);
+    this.owners = new Owners(this.buffer, layout.ownersTable);
     this.#isGuest = owner !== undefined;
-    this.owner = owner ?? this.#owners.claim();
+    this.owner = owner ?? this.owners.claim();
     this.bar = layout.bar;
     this.hostMemory = layout.hostMemory;
     this.endpointMemory = layout.endpointMemory;
@@ -133,12 +134,7 @@ export class Bus {
     this.spinners.leave();
     this.engine.close();
     // With a page that is still in use the number stays taken.
-    if (!this.#isGuest && !this.hostPages.holdsAny()) this.#owners.release(this.owner);
-  }
-
-  /** @internal A number for a thread that opens the bus with `openBusAs`. */
-  claimOwner(): number {
-    return this.#owners.claim();
+    if (!this.#isGuest && !this.hostPages.holdsAny()) this.owners.release(this.owner);
   }
 
   /** @internal Gives back what a thread held that has ended, and its number. */
@@ -153,7 +149,7 @@ export class Bus {
     );
     workspace.reclaim(() => {});
     this.#hostPagesOf(owner).reclaim((page) => this.iommu?.unmapAll(page));
-    this.#owners.release(owner);
+    this.owners.release(owner);
   }
 
   #hostPagesOf(owner: number): PageAllocator {

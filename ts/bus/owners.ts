@@ -1,22 +1,24 @@
 // Who holds pages of the bus: a number for each thread's view of it, so that what a thread held that
-// died can be given back by somebody who knows that it did.
+// died can be given back by somebody who knows that it did; and which of them is the root complex.
 
 import { MAX_OWNERS } from "../engine/page-allocator.js";
 import { BlockptError } from "../errors.js";
 
 const FREE = 0;
 const TAKEN = 1;
+/** Behind the numbers: which of them drives the endpoint, and 1 more; 0 is none. */
+const ROOT_COMPLEX = MAX_OWNERS;
 
 /** The table of numbers, which all threads share. */
 export class Owners {
   readonly #table: Int32Array;
 
   constructor(buffer: SharedArrayBuffer, tableOffset: number) {
-    this.#table = new Int32Array(buffer, tableOffset, MAX_OWNERS);
+    this.#table = new Int32Array(buffer, tableOffset, ROOT_COMPLEX + 1);
   }
 
   /** Bytes of the table. */
-  static readonly tableBytes = MAX_OWNERS * Int32Array.BYTES_PER_ELEMENT;
+  static readonly tableBytes = (ROOT_COMPLEX + 1) * Int32Array.BYTES_PER_ELEMENT;
 
   /** A number that nobody has. */
   claim(): number {
@@ -25,6 +27,18 @@ export class Owners {
     }
     const why = `the bus is open in ${MAX_OWNERS} threads: close it in some of them`;
     throw new BlockptError("ERR_BLOCKPT_NO_SPACE", why);
+  }
+
+  /** Becomes the root complex, of which a bus has one; false if another is there, unless that one is replaced. */
+  becomeRootComplex(owner: number, replace: boolean): boolean {
+    if (replace) Atomics.store(this.#table, ROOT_COMPLEX, owner + 1);
+    else return Atomics.compareExchange(this.#table, ROOT_COMPLEX, 0, owner + 1) === 0;
+    return true;
+  }
+
+  /** Is the root complex no more, if it still was. */
+  leaveRootComplex(owner: number): void {
+    Atomics.compareExchange(this.#table, ROOT_COMPLEX, owner + 1, 0);
   }
 
   /** Gives a number back, of which no page is held. */

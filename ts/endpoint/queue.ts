@@ -78,7 +78,7 @@ export class EndpointQueue {
       pio,
       control: this.#control.buffer as SharedArrayBuffer,
     };
-    const owner = bus.claimOwner();
+    const owner = bus.owners.claim();
     const worker = new Worker(new URL("./queue-worker.js", import.meta.url), {
       workerData: { ...data, owner },
       // Not the process's own flags: some, as --input-type, are no flags of a worker.

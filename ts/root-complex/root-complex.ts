@@ -25,6 +25,11 @@ export interface ProbeOptions {
   /** Hears what the driver says, a line each, as the kernel's log shows it. */
   log?: ((line: string) => void) | undefined;
   /**
+   * Takes the endpoint from a root complex that died without `close`: what that one had submitted is finished
+   * first, and its disks are detached. One that lives would lose them, and never know. Default false.
+   */
+  takeOver?: boolean | undefined;
+  /**
    * Whether the extension block is used where the endpoint has one (protocol, section 5). False speaks as
    * the reference driver does: polled, and without flush. Default true.
    */
@@ -48,11 +53,6 @@ export interface AttachOptions {
    * it later. Default 30000.
    */
   requestTimeoutMs?: number | undefined;
-  /**
-   * Takes the disc from a root complex that died without detaching it: what that one had submitted is
-   * finished first. One that lives loses its disk. Default false.
-   */
-  takeOver?: boolean | undefined;
   /** Hears that the disc has another size: `disk.sectors`. */
   onResize?: ((disk: RemoteDisk) => void) | undefined;
   /** Hears that the endpoint is gone; what is in flight is rejected, and what comes. */
@@ -120,9 +120,15 @@ export class RootComplex {
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(bus: Bus, options: ProbeOptions) {
-    const { commandTimeoutMs = 5000, log = () => {}, extension = true } = options;
+    const { commandTimeoutMs = 5000, log = () => {}, extension = true, takeOver = false } = options;
     const registers = readEndpoint(bus);
     checkInteger("commandTimeoutMs", commandTimeoutMs, 1, MAX_TIMEOUT_MS);
+    if (!bus.owners.becomeRootComplex(bus.owner, takeOver)) {
+      throw new BlockptError(
+        "ERR_BLOCKPT_STATE",
+        "a root complex drives the endpoint: close it first, or if it died probe with { takeOver: true }",
+      );
+    }
     this.#bus = bus;
     this.#registers = registers;
     const hasExtension = extension && registers.hasExtension;
@@ -146,13 +152,14 @@ export class RootComplex {
    * Finds the endpoint by the magic in its BAR, and reads its devices.
    *
    * @throws {@link BlockptError} `ERR_BLOCKPT_NO_ENDPOINT` if no endpoint is started;
-   * `ERR_BLOCKPT_PROTOCOL` if its registers make no sense; `ERR_BLOCKPT_COMMAND_TIMEOUT`
+   * `ERR_BLOCKPT_STATE` if another root complex was not closed; `ERR_BLOCKPT_PROTOCOL` if its registers make no sense; `ERR_BLOCKPT_COMMAND_TIMEOUT`
    * if it does not answer
    */
   static async probe(bus: Bus, options: ProbeOptions = {}): Promise<RootComplex> {
     const rc = new RootComplex(bus, options);
     try {
       await rc.rescan();
+      if (options.takeOver) await rc.#inOrder(() => rc.#stopAll());
     } catch (error) {
       rc.#release();
       throw error;
@@ -258,7 +265,6 @@ export class RootComplex {
     }
     const devIdx = devices.indexOf(device);
     await this.#settle(device, devIdx);
-    if (options.takeOver) await this.#commands.stop(devIdx);
     const facts = await this.#commands.examine(device, devIdx);
     if (queues > facts.queues) {
       const why = `${device} is exported with ${facts.queues} queues, ${queues} were asked for`;
@@ -340,6 +346,11 @@ export class RootComplex {
     if (devIdx >= 0) await this.#commands.stop(devIdx);
   }
 
+  /** Detaches what another root complex had attached. */
+  async #stopAll(): Promise<void> {
+    for (const devIdx of this.#devices.keys()) await this.#commands.stop(devIdx);
+  }
+
   /** Takes an attach back that the endpoint may have served after it was given up. */
   async #settle(device: string, devIdx: number): Promise<void> {
     const place = this.#unanswered.get(device);
@@ -412,6 +423,7 @@ export class RootComplex {
 
   #release(): void {
     clearInterval(this.#timer);
+    this.#bus.owners.leaveRootComplex(this.#bus.owner);
     this.#bus.iommu?.unmap(this.#interruptPage, MAX_VECTORS * INTERRUPT_STRIDE);
     this.#bus.hostPages.release(this.#interruptPage);
   }
