@@ -101,7 +101,12 @@ export class Bus {
     this.hostMemory = layout.hostMemory;
     this.endpointMemory = layout.endpointMemory;
     this.spinners = new Spinners(this.buffer, layout.spinnersTable, this.owner);
-    this.engine = openEngine(memory, layout.workspace, layout.workspaceTable, this.owner);
+    try {
+      this.engine = openEngine(memory, layout.workspace, layout.workspaceTable, this.owner);
+    } catch (error) {
+      if (!this.#isGuest) this.owners.release(this.owner);
+      throw error;
+    }
     this.configSpace = new ConfigSpace(this.buffer, layout.configSpace);
     this.iommu =
       layout.iommuTable === 0

@@ -38,6 +38,8 @@ const WORKSPACE_BYTES = 64 * 1024 * 1024;
 
 /** What a bus is made of; ranges are in bytes of its buffer. */
 export interface BusLayout {
+  /** By chance: tells this bus from others. */
+  readonly id: number;
   readonly configSpace: BusRange;
   readonly ownersTable: number;
   readonly spinnersTable: number;
@@ -82,6 +84,7 @@ export function layoutBus(
   const hostMemory = place(hostMemoryBytes, LARGE_PAGE_BYTES);
   const endpointMemory = place(endpointMemoryBytes, LARGE_PAGE_BYTES);
   return {
+    id: Math.random(),
     configSpace,
     ownersTable,
     spinnersTable,

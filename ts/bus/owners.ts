@@ -1,5 +1,5 @@
 // Who holds pages of the bus: a number for each thread's view of it, so that what a thread held that
-// died can be given back by somebody who knows that it did; and which of them is the root complex.
+// died can be given back by somebody who knows that it did; which of them is the root complex; and which endpoint has the bus.
 
 import { MAX_OWNERS } from "../engine/page-allocator.js";
 import { BlockptError } from "../errors.js";
@@ -8,17 +8,19 @@ const FREE = 0;
 const TAKEN = 1;
 /** Behind the numbers: which of them drives the endpoint, and 1 more; 0 is none. */
 const ROOT_COMPLEX = MAX_OWNERS;
+/** The generation of the endpoint that has the bus. */
+const GENERATION = MAX_OWNERS + 1;
 
 /** The table of numbers, which all threads share. */
 export class Owners {
   readonly #table: Int32Array;
 
   constructor(buffer: SharedArrayBuffer, tableOffset: number) {
-    this.#table = new Int32Array(buffer, tableOffset, ROOT_COMPLEX + 1);
+    this.#table = new Int32Array(buffer, tableOffset, GENERATION + 1);
   }
 
   /** Bytes of the table. */
-  static readonly tableBytes = (ROOT_COMPLEX + 1) * Int32Array.BYTES_PER_ELEMENT;
+  static readonly tableBytes = (GENERATION + 1) * Int32Array.BYTES_PER_ELEMENT;
 
   /** A number that nobody has. */
   claim(): number {
@@ -39,6 +41,18 @@ export class Owners {
   /** Is the root complex no more, if it still was. */
   leaveRootComplex(owner: number): void {
     Atomics.compareExchange(this.#table, ROOT_COMPLEX, owner + 1, 0);
+  }
+
+  /** The generation of the endpoint that has the bus; what the register says a root complex may write. */
+  get generation(): number {
+    return Atomics.load(this.#table, GENERATION);
+  }
+
+  /** Starts the generation after another one, if that is the last; 0 if somebody else was faster. */
+  nextGeneration(last: number): number {
+    // Never 0, which is what a BAR has that was reset.
+    const next = ((last + 1) | 0) === 0 ? 1 : (last + 1) | 0;
+    return Atomics.compareExchange(this.#table, GENERATION, last, next) === last ? next : 0;
   }
 
   /** Gives a number back, of which no page is held. */

@@ -34,8 +34,8 @@ export interface CommandTarget {
   readonly descriptorSpace: BusRange;
   /** How many MSI-X vectors there are. */
   readonly vectors: number;
-  /** The endpoint's generation: another one in the register belongs to another endpoint. */
-  readonly generation: number;
+  /** Whether no other endpoint has taken the bus over. */
+  isCurrent(): boolean;
   /** Why a command failed, for whoever watches. */
   log(line: string): void;
 }
@@ -85,6 +85,8 @@ export class CommandHandler {
   #eagerUntil = 0;
   /** Settles when the command that is being served was answered. */
   #serving: Promise<void> = Promise.resolve();
+  /** Settles when the handler sleeps no more. */
+  #sleeping: Promise<void> = Promise.resolve();
 
   constructor(bar: DataView, target: CommandTarget) {
     this.#bar = bar;
@@ -102,6 +104,9 @@ export class CommandHandler {
   /** Looks at the register no more; done once a command that is being served was answered. */
   async stop(): Promise<void> {
     this.#running = false;
+    // Who comes after it sleeps on the same bell.
+    this.#doorbell.wake();
+    await this.#sleeping;
     await this.#serving;
   }
 
@@ -122,7 +127,10 @@ export class CommandHandler {
     if (performance.now() < this.#eagerUntil) setImmediate(this.#poll);
     else if ((this.#word(Register.extEnabled) & Feature.DOORBELL) === 0) {
       setTimeout(this.#poll, POLL_MS);
-    } else void this.#doorbell.sleepAsync(this.#hasCommand, DOZE_MS).then(this.#poll);
+    } else {
+      this.#sleeping = this.#doorbell.sleepAsync(this.#hasCommand, DOZE_MS);
+      void this.#sleeping.then(this.#poll);
+    }
   };
 
   readonly #hasCommand = (): boolean => this.#word(Register.command) !== 0;
@@ -133,7 +141,7 @@ export class CommandHandler {
 
   /** Whether another endpoint has taken the bus over, as nothing was heard of this one. */
   #isSuperseded(): boolean {
-    if (this.#word(Register.generation) === this.#target.generation) return false;
+    if (this.#target.isCurrent()) return false;
     this.#running = false;
     this.#target.log("another endpoint has taken the bus over");
     return true;
@@ -142,6 +150,7 @@ export class CommandHandler {
   async #serve(command: number): Promise<void> {
     Atomics.store(this.#words, Register.status / 4, 0);
     const status = await this.#answer(this.#copyArguments(command));
+    if (this.#isSuperseded()) return;
     Atomics.store(this.#words, Register.status / 4, status);
     Atomics.notify(this.#words, Register.status / 4);
   }

@@ -113,6 +113,7 @@ export class Endpoint {
   #commands: CommandHandler | undefined;
   #heart: NodeJS.Timeout | undefined;
   #generation = 0;
+  #closed = false;
   #stopping: Promise<void> | undefined;
 
   private constructor(bus: Bus, controller: BoundController, options: EndpointOptions) {
@@ -257,11 +258,16 @@ export class Endpoint {
    * @throws {@link BlockptError} `ERR_BLOCKPT_STATE` if it is up, or another endpoint is on the bus
    */
   async start(): Promise<void> {
-    // Without a link there is nothing to wait for, and nobody comes between.
+    const { owners } = this.#bus;
+    const last = owners.generation;
     const isFree = !this.#hasLink() || (await this.#isAbandoned());
-    if (this.#commands !== undefined || !isFree) {
-      throw new BlockptError("ERR_BLOCKPT_STATE", "the link of the bus is up already");
+    if (this.#closed) throw new BlockptError("ERR_BLOCKPT_STATE", "the endpoint was closed");
+    const generation = this.#commands === undefined && isFree ? owners.nextGeneration(last) : 0;
+    if (generation === 0) {
+      const what = this.#commands === undefined ? "another endpoint has" : "the endpoint has";
+      throw new BlockptError("ERR_BLOCKPT_STATE", `the link of the bus is up already: ${what} it`);
     }
+    this.#generation = generation;
     this.#bus.msix.locate(this.#msix, this.#bus.bar.offset);
     this.#writeRegisters();
     this.#bus.configSpace.linkUp(this.#identity, this.#bus.bar.offset, this.#msix);
@@ -272,12 +278,15 @@ export class Endpoint {
       stop: (exported) => exported.stop(),
       descriptorSpace: this.#descriptorSpace,
       vectors: this.msixInterrupts,
-      generation: this.#generation,
+      isCurrent: () => this.#isCurrent(),
       log: (line) => this.#say(line),
     });
     setEndpointHere(this.#bus.buffer, true);
     this.#heart = setInterval(() => {
-      if (this.#isCurrent()) Atomics.add(this.#registers(), Register.heartbeat / 4, 1);
+      if (!this.#isCurrent()) return;
+      // A root complex that wrote to it would take the endpoint for another one.
+      Atomics.store(this.#registers(), Register.generation / 4, generation);
+      Atomics.add(this.#registers(), Register.heartbeat / 4, 1);
     }, HEARTBEAT_MS);
   }
 
@@ -314,8 +323,9 @@ export class Endpoint {
     this.#commands = undefined;
   }
 
-  /** Stops, if it is started, and closes every exported disc. */
+  /** Stops, if it is started, and closes every exported disc; the endpoint is of no more use. */
   async close(): Promise<void> {
+    this.#closed = true;
     if (this.started) await this.stop();
     const discs = [...this.#exports.values()].map((exported) => exported.disc);
     this.#exports.clear();
@@ -344,7 +354,7 @@ export class Endpoint {
 
   /** Whether no other endpoint has taken the bus over. */
   #isCurrent(): boolean {
-    return Atomics.load(this.#registers(), Register.generation / 4) === this.#generation;
+    return this.#bus.owners.generation === this.#generation;
   }
 
   /** Whether an endpoint is on the bus, this one or another: one that knows no configuration space has its magic. */
@@ -375,9 +385,7 @@ export class Endpoint {
 
   #writeRegisters(): void {
     const bar = this.#bus.barView();
-    // Never 0, which is what a BAR has that was reset.
-    const next = (Atomics.load(this.#registers(), Register.generation / 4) + 1) | 0;
-    this.#generation = next === 0 ? 1 : next;
+
     // Descriptor space stays as it is: zeroed rings would read as completions to a root complex
     // that is still attached to what was there before.
     new Uint8Array(bar.buffer, bar.byteOffset, REGISTERS_BYTES).fill(0);

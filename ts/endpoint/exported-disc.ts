@@ -89,7 +89,9 @@ export class ExportedDisc {
     for (const queue of this.queues) {
       queue.leave(surroundings);
       queue.place = undefined;
+      queue.setIrq(0);
     }
+    this.eventsIrq = 0;
     this.#started = false;
   }
 

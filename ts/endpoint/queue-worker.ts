@@ -10,7 +10,6 @@ import {
   BlkStatus,
   DescriptorFlag,
   Operation,
-  Register,
   SECTOR_BYTES,
   SLEEPING_OFFSET,
 } from "../abi/layout.js";
@@ -41,7 +40,7 @@ export interface QueueWorkerData {
   limits: DeviceLimits;
   /** The doorbell block, if the root complex rings one. */
   doorbell: number | undefined;
-  /** The endpoint's generation: another one in the register belongs to another endpoint. */
+  /** The endpoint's generation: with another one the bus is another endpoint's. */
   generation: number;
   /** Copy memory discs word by word. */
   pio: boolean;
@@ -94,7 +93,6 @@ class Service {
   readonly #queue: DeviceQueue;
   readonly #data: QueueWorkerData;
   readonly #control: Int32Array;
-  readonly #generation: Int32Array;
   readonly #doorbell: Doorbell | undefined;
   readonly #step: () => number;
   /**
@@ -103,7 +101,7 @@ class Service {
    */
   #mayAnswer = Number.POSITIVE_INFINITY;
   #answered = 0;
-  #resizes = 0;
+  #resizes: number;
   #hasEnded = false;
   #reason: string | undefined;
 
@@ -112,7 +110,7 @@ class Service {
     this.#queue = queue;
     this.#data = data;
     this.#control = new Int32Array(data.control);
-    this.#generation = new Int32Array(bus.buffer, bus.bar.offset + Register.generation, 1);
+    this.#resizes = Atomics.load(this.#control, QueueControl.resizesTaken);
     const { doorbell } = data;
     if (doorbell !== undefined) {
       this.#doorbell = new Doorbell(bus.buffer, doorbell, doorbell + SLEEPING_OFFSET);
@@ -143,7 +141,7 @@ class Service {
 
   /** True if there was something to do, or the service has ended. */
   readonly #round = (): boolean => {
-    if (Atomics.load(this.#generation, 0) !== this.#data.generation) {
+    if (this.#bus.owners.generation !== this.#data.generation) {
       return this.#end("another endpoint has taken the bus over");
     }
     const stopping = Atomics.load(this.#control, QueueControl.state) === QueueState.stop;

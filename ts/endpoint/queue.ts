@@ -2,7 +2,7 @@
 // as the root complex set them, and the worker that serves it.
 
 import { Worker } from "node:worker_threads";
-import { MAX_LEN_BYTES, Register, RING_GONE, SECTOR_BYTES } from "../abi/layout.js";
+import { MAX_LEN_BYTES, RING_GONE, SECTOR_BYTES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { MsixLocation } from "../bus/config-space.js";
 import { Doorbell } from "../bus/doorbell.js";
@@ -55,8 +55,9 @@ export class EndpointQueue {
     const { bus, msix, generation } = surroundings;
     const { geometry, doorbell, features } = this.place;
     Atomics.store(this.#control, QueueControl.state, QueueState.serve);
-    Atomics.store(this.#control, QueueControl.resizes, 0);
-    Atomics.store(this.#control, QueueControl.resizesTaken, 0);
+    // The disc's size is in the limits.
+    const resizes = Atomics.load(this.#control, QueueControl.resizes);
+    Atomics.store(this.#control, QueueControl.resizesTaken, resizes);
     // Only its bell is rung from here; the worker looks after the other word.
     this.#doorbell =
       doorbell === undefined ? undefined : new Doorbell(bus.buffer, doorbell, doorbell);
@@ -129,8 +130,7 @@ export class EndpointQueue {
 
   /** Tells whoever drives the queue that nobody will answer any more, unless another endpoint does. */
   leave({ bus, generation }: QueueSurroundings): void {
-    const current = bus.barView().getInt32(Register.generation, true);
-    if (this.place === undefined || current !== generation) return;
+    if (this.place === undefined || bus.owners.generation !== generation) return;
     const { deviceRing } = this.place.geometry;
     Atomics.store(new Uint16Array(bus.buffer, deviceRing, 1), 0, RING_GONE);
     bus.msix.raise(Atomics.load(this.#control, QueueControl.irq) - 1);

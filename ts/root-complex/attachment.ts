@@ -1,7 +1,7 @@
 // One attached disk as its root complex keeps it: what it takes of the endpoint, the handshake
 // that has it served, and the way back when the endpoint was gone.
 
-import { Feature, RING_GONE } from "../abi/layout.js";
+import { Feature, Register, RING_GONE } from "../abi/layout.js";
 import { queueLayout } from "../abi/queue-layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { QueueGeometry } from "../engine/engine.js";
@@ -34,9 +34,14 @@ export interface AttachmentParts {
   readonly requestTimeoutMs: number;
   /** Hears that the endpoint has left the disk's own queue. */
   readonly onSuspect: () => void;
+  /** Takes back what a view of the bus held whose thread has ended. */
+  readonly reclaim: (owner: number) => Promise<void>;
   /** Hears that the endpoint has raised the vector of the disc's events. */
-  readonly onEvent: () => void;
+  readonly onEvent: () => Promise<void>;
 }
+
+/** The least time between two looks at what an event was about. */
+const EVENT_PAUSE_MS = 10;
 
 export class Attachment {
   readonly disk: RemoteDisk;
@@ -59,6 +64,7 @@ export class Attachment {
       name: parts.device,
       queues: this.#queues,
       onSuspect: parts.onSuspect,
+      reclaim: parts.reclaim,
     });
     const { eventsVector } = parts.place;
     if (eventsVector !== undefined) void this.#hearEvents(eventsVector);
@@ -81,25 +87,32 @@ export class Attachment {
   async start(devIdx: number): Promise<void> {
     const { bus, commands, place, numDescriptors } = this.#parts;
     const doorbell = this.#hasDoorbell;
+    const generation = this.#generation;
     commands.enable(this.#facts.features);
-    for (const [qidx, queue] of place.queues.entries()) {
-      const { range } = this.#whereIs(qidx);
-      bus.engine.fill(range.offset, 0, range.length);
-      // Stays masked until somebody comes to the end of his looks.
-      if (queue.vector !== undefined) this.#program(queue.vector);
-      await commands.setQueue(devIdx, qidx, queue, numDescriptors, doorbell);
-    }
-    if (place.eventsVector !== undefined) {
-      this.#program(place.eventsVector);
-      bus.msix.unmask(place.eventsVector);
-      await commands.setEventsVector(devIdx, place.eventsVector);
-    }
+    let hasQueues = false;
     try {
+      for (const [qidx, queue] of place.queues.entries()) {
+        const { range } = this.#whereIs(qidx);
+        bus.engine.fill(range.offset, 0, range.length);
+        // Stays masked until somebody comes to the end of his looks.
+        if (queue.vector !== undefined) this.#program(queue.vector);
+        await commands.setQueue(devIdx, qidx, queue, numDescriptors, doorbell);
+        hasQueues = true;
+      }
+      if (place.eventsVector !== undefined) {
+        this.#program(place.eventsVector);
+        bus.msix.unmask(place.eventsVector);
+        await commands.setEventsVector(devIdx, place.eventsVector);
+      }
       await commands.start(devIdx);
     } catch (error) {
       // The endpoint holds the queues that it did not start: STOP has it forget them.
-      if (isRefusal(error)) await commands.stop(devIdx);
+      if (isRefusal(error) && hasQueues) await commands.stop(devIdx);
       throw error;
+    }
+    if (this.#generation !== generation) {
+      const why = `the endpoint was started anew while ${this.device} was attached`;
+      throw new BlockptError("ERR_BLOCKPT_NO_ENDPOINT", why);
     }
   }
 
@@ -142,12 +155,27 @@ export class Attachment {
     return true;
   }
 
-  /** The device has left every queue. */
-  close(): void {
+  /** The disk is no more; `hasLeft` if the device was seen to leave every queue. */
+  close(hasLeft: boolean): void {
     this.#closed = true;
-    this.disk.detached();
+    this.#state.detach();
+    this.disk.detached(hasLeft);
     const { eventsVector } = this.place;
     if (eventsVector !== undefined) this.#interrupt(this.#wordOf(eventsVector));
+  }
+
+  /** The state that the disk's threads share. */
+  get state(): DiskState {
+    return this.#state;
+  }
+
+  /** Its queues that a view of the bus has open. */
+  queuesOf(owner: number): readonly QueueParts[] {
+    return this.#queues.filter(({ index }) => this.#state.owner(index) === owner);
+  }
+
+  get #generation(): number {
+    return this.#parts.bus.barView().getInt32(Register.generation, true);
   }
 
   get #hasDoorbell(): boolean {
@@ -159,6 +187,7 @@ export class Attachment {
     const vector = place.queues[index]?.vector;
     const { geometry, doorbell } = this.#whereIs(index);
     return {
+      busId: this.#parts.bus.handle.layout.id,
       diskName: localName,
       index,
       geometry,
@@ -220,9 +249,15 @@ export class Attachment {
     for (;;) {
       // Cleared before the size is read: an event that comes meanwhile is heard next.
       Atomics.store(words, word, 0);
-      this.#parts.onEvent();
+      await this.#parts.onEvent();
+      await pause(EVENT_PAUSE_MS);
       await Atomics.waitAsync(words, word, 0).value;
       if (this.#closed) return;
     }
   }
+}
+
+/** A timer that holds no process up. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }

@@ -12,6 +12,7 @@
 // that raises nothing costs LOST_INTERRUPT_MS a look, and is still served.
 
 import type { Bus } from "../bus/bus.js";
+import type { KeepAlive } from "./keep-alive.js";
 
 /** What the ladder drives. */
 export interface CompletionSource {
@@ -50,7 +51,7 @@ export class CompletionLadder {
   readonly #vector: number | undefined;
   readonly #words: Int32Array;
   readonly #word: number;
-  readonly #keepAlive: { ref(): void; unref(): void };
+  readonly #keepAlive: KeepAlive;
   #active = false;
   #sleeping = false;
   #looks = 0;
@@ -69,7 +70,7 @@ export class CompletionLadder {
     bus: Bus,
     vector: number | undefined,
     interruptAddress: number,
-    keepAlive: { ref(): void; unref(): void },
+    keepAlive: KeepAlive,
   ) {
     this.#source = source;
     this.#bus = bus;

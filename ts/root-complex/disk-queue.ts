@@ -55,7 +55,7 @@ export class DiskQueue extends BlockIo {
   }
 
   /**
-   * A buffer in host memory, which is read and written in place. It is the caller's until
+   * A buffer in host memory, which is read and written in place, by this queue. It is the caller's until
    * `free`, or until the queue is closed.
    *
    * @param bytes - at least 1; takes whole pages of 4096 bytes
@@ -102,22 +102,22 @@ export class DiskQueue extends BlockIo {
   }
 
   /**
-   * Gives the queue back to its disk, which hands it out again. If the endpoint is gone nothing is in
-   * the way of that.
+   * Gives the queue back to its disk, which hands it out again; after a failure as soon as the device
+   * is known to have left it, and until then what the device may still touch stays claimed.
    *
    * @throws {@link BlockptError} `ERR_BLOCKPT_BUSY` while the device has requests of it, also some that were
    * given up
    */
   close(): void {
     if (this.#closed) return;
-    const { outstanding, state } = this.queue;
-    if (outstanding > 0 && state.isOnline) {
+    const { outstanding, disk } = this.queue;
+    if (outstanding > 0 && disk.failure() === undefined) {
       throw new BlockptError(
         "ERR_BLOCKPT_BUSY",
         `${this.localName} has requests that the device did not answer (${outstanding}): wait for them first`,
       );
     }
-    this.release();
+    this.release(false);
   }
 
   /** @internal Takes what has changed of the disk. */
@@ -125,12 +125,16 @@ export class DiskQueue extends BlockIo {
     this.queue.refresh();
   }
 
-  /** @internal The device has left the queue, or has nothing of it: gives everything back. */
-  protected release(): void {
+  /** @internal Gives back what the device has nothing to do with; everything, if it has left the queue. */
+  protected release(hasLeft: boolean): void {
     this.#closed = true;
-    this.queue.close();
-    for (const address of this.#allocated.keys()) this.#bus.hostPages.release(address);
+    for (const [address, bytes] of this.#allocated) {
+      const isFree =
+        hasLeft || !this.queue.isUsing(new Uint8Array(this.#bus.buffer, address, bytes));
+      if (isFree) this.#bus.hostPages.release(address);
+    }
     this.#allocated.clear();
+    this.queue.close(hasLeft);
   }
 }
 
@@ -140,7 +144,8 @@ export class DiskQueue extends BlockIo {
  *
  * @param bus - this thread's view of the bus
  * @param handle - what `disk.openQueue()` gave there, posted here
- * @throws {@link BlockptError} `ERR_BLOCKPT_STATE` if it was opened before; `ERR_BLOCKPT_NO_SPACE` if
+ * @throws {@link BlockptError} `ERR_BLOCKPT_STATE` if it was opened before; `ERR_BLOCKPT_DETACHED`;
+ * `ERR_BLOCKPT_INVALID_ARGUMENT` for a handle of another bus; `ERR_BLOCKPT_NO_SPACE` if
  * the bus's workspace is full
  *
  * @example
@@ -183,10 +188,25 @@ export class DiskQueue extends BlockIo {
  * ```
  */
 export function openQueue(bus: Bus, handle: QueueHandle): DiskQueue {
-  const { diskName, index, state } = handle.parts;
-  if (!new DiskState(state).open(index, bus.owner)) {
+  // Whatever was posted here, and came from elsewhere.
+  const parts = (handle as Partial<QueueHandle> | undefined)?.parts;
+  if (parts === undefined || parts.busId !== bus.handle?.layout.id) {
+    const why = "the handle is of another bus, or none that disk.openQueue() gave";
+    throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", why);
+  }
+  const { diskName, index } = parts;
+  const state = new DiskState(parts.state);
+  if (state.isDetached) {
+    throw new BlockptError("ERR_BLOCKPT_DETACHED", `${diskName} was detached`);
+  }
+  if (!state.open(index, bus.owner)) {
     const why = `queue ${index} of ${diskName} was opened with this handle before, or given back`;
     throw new BlockptError("ERR_BLOCKPT_STATE", why);
   }
-  return new DiskQueue(bus, handle.parts);
+  try {
+    return new DiskQueue(bus, parts);
+  } catch (error) {
+    state.unopen(index);
+    throw error;
+  }
 }

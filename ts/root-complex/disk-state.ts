@@ -26,10 +26,16 @@ const POSITION = 2;
 const POSITION_BITS = 16;
 const MAX_POSITION = (1 << POSITION_BITS) - 1;
 
-/** Who has a queue: nobody, somebody who did not open it yet, or a view of the bus. */
+/**
+ * Who has a queue: nobody; somebody who did not open it yet; nobody, but the device has still some of it; or
+ * a view of the bus.
+ */
 const NOBODY = 0;
 const HANDLE = 1;
-const FIRST_OWNER = 2;
+const ABANDONED = 2;
+const FIRST_OWNER = 3;
+/** The epoch of a disk that was detached: the last one. */
+const DETACHED = -1;
 
 export class DiskState {
   readonly buffer: SharedArrayBuffer;
@@ -65,6 +71,10 @@ export class DiskState {
     return this.epoch % 2 === 1;
   }
 
+  get isDetached(): boolean {
+    return this.epoch === DETACHED;
+  }
+
   get sectors(): number {
     return Number(Atomics.load(this.#longs, SECTORS));
   }
@@ -75,7 +85,7 @@ export class DiskState {
   }
 
   goOffline(): void {
-    if (!this.isOnline) return;
+    if (!this.isOnline || this.isDetached) return;
     Atomics.add(this.#words, EPOCH, 1);
     this.#changed();
   }
@@ -84,7 +94,17 @@ export class DiskState {
   goOnline(sectors: number): void {
     Atomics.store(this.#longs, SECTORS, BigInt(sectors));
     Atomics.store(this.#words, SUSPECT, 0);
+    // The device has nothing of any queue any more.
+    for (let queue = 0; queue < this.#queues; queue++) {
+      Atomics.compareExchange(this.#words, word(queue, OWNER), ABANDONED, NOBODY);
+    }
     Atomics.add(this.#words, EPOCH, 1);
+    this.#changed();
+  }
+
+  /** The device has left every queue, for good. */
+  detach(): void {
+    Atomics.store(this.#words, EPOCH, DETACHED);
     this.#changed();
   }
 
@@ -124,8 +144,22 @@ export class DiskState {
     return had < FIRST_OWNER ? undefined : had - FIRST_OWNER;
   }
 
+  /** Whether somebody has a queue, or its handle. */
   isTaken(queue: number): boolean {
-    return Atomics.load(this.#words, word(queue, OWNER)) !== NOBODY;
+    const owner = Atomics.load(this.#words, word(queue, OWNER));
+    return owner !== NOBODY && owner !== ABANDONED;
+  }
+
+  /** Has a queue be as if its handle had never been opened. */
+  unopen(queue: number): void {
+    this.#store(queue, INSIDE, 0);
+    this.#store(queue, OWNER, HANDLE);
+  }
+
+  /** Gives a queue up of which the device has still something: nobody gets it before the device has left it. */
+  abandon(queue: number): void {
+    this.#store(queue, INSIDE, 0);
+    this.#store(queue, OWNER, ABANDONED);
   }
 
   /** Gives a queue back, whose rings are both at a position since an epoch. */
@@ -137,6 +171,7 @@ export class DiskState {
 
   /** Where both rings of a queue were left in an epoch: at their beginning, if nobody had it since. */
   position(queue: number, epoch: number): number {
+    if (epoch % 2 !== 1) return 0;
     const left = Atomics.load(this.#words, word(queue, POSITION));
     const position = left & MAX_POSITION;
     return left === stamped(position, epoch) ? position : 0;

@@ -40,6 +40,11 @@ export class EndpointWatch {
     return this.#still < STILL_LOOKS;
   }
 
+  /** Whether the endpoint that was there has surely left: it was stopped, or another was started since. */
+  hasLeft(): boolean {
+    return this.#word(Register.magic) !== MAGIC || this.isAnother();
+  }
+
   /** Whether an endpoint is there that was started since. */
   isAnother(): boolean {
     if (this.#word(Register.magic) !== MAGIC) return false;

@@ -22,9 +22,12 @@ import {
 } from "./completion.js";
 import { DiskState, offline } from "./disk-state.js";
 import { EndpointWatch } from "./endpoint-watch.js";
+import { KeepAlive } from "./keep-alive.js";
 
 /** What a queue is made from, in whatever thread. */
 export interface QueueParts {
+  /** Which bus it is on. */
+  readonly busId: number;
   /** What the disk is called here. */
   readonly diskName: string;
   /** Which of its queues. */
@@ -48,7 +51,6 @@ export interface QueueParts {
 
 /** Puts after which they are published, at the latest: less than an engine's list has room for. */
 const COMMIT_EVERY = 128;
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class RemoteQueue implements Operations, CompletionSource {
   readonly disk: GenDisk<"added">;
@@ -59,7 +61,7 @@ export class RemoteQueue implements Operations, CompletionSource {
   readonly #ladder: CompletionLadder;
   readonly #doorbell: Doorbell | undefined;
   /** Holds the event loop while something is waited for. */
-  readonly #keepAlive: NodeJS.Timeout;
+  readonly #keepAlive = new KeepAlive();
   /** Whether another thread than this one clears the rings. */
   readonly #isShared: boolean;
   readonly #onSuspect: () => void;
@@ -69,7 +71,11 @@ export class RemoteQueue implements Operations, CompletionSource {
   readonly #address: Uint32Array;
   readonly #mapped: Uint32Array;
   readonly #bounced: Uint8Array;
-  #driver: DriverQueue;
+  /** Undefined before the disk was online. */
+  #driver: DriverQueue | undefined;
+  #isClosed = false;
+  /** Closed while the device has something still: what that is stays its own. */
+  #isAbandoned = false;
   #watch: EndpointWatch;
   #version: number;
   #epoch: number;
@@ -95,14 +101,19 @@ export class RemoteQueue implements Operations, CompletionSource {
       this.#doorbell = new Doorbell(bus.buffer, doorbell, doorbell + SLEEPING_OFFSET);
     }
     bus.msix.locate(parts.msix, bus.bar.offset);
-    // Its rings are not written while they are being cleared.
+    // Its rings are not written while the disk is offline, nor while they are being cleared.
     do {
       this.#version = this.state.version;
       this.#epoch = this.state.epoch;
     } while (!this.state.enter(parts.index, this.#epoch));
-    const position = this.state.position(parts.index, this.#epoch);
-    this.#driver = bus.engine.openDriverQueue(parts.geometry, position);
-    this.state.leave(parts.index);
+    try {
+      if (this.state.isOnline) {
+        const position = this.state.position(parts.index, this.#epoch);
+        this.#driver = bus.engine.openDriverQueue(parts.geometry, position);
+      }
+    } finally {
+      this.state.leave(parts.index);
+    }
     this.#watch = new EndpointWatch(bus);
     this.#tags = new TagSet(1, depth);
     this.disk = new GenDisk(this.#tags, this, {
@@ -118,11 +129,9 @@ export class RemoteQueue implements Operations, CompletionSource {
       unplugLater: () => this.#ladder.kick(),
       roomHint: "raise createBus's hostMemoryBytes",
     }).add();
-    this.#keepAlive = setInterval(() => {}, MAX_TIMER_MS);
-    this.#keepAlive.unref();
     const { vector, interruptAddress } = parts;
     this.#ladder = new CompletionLadder(this, bus, vector, interruptAddress, this.#keepAlive);
-    if (!this.state.isOnline) this.disk.fail(0, offline(parts.diskName, "the endpoint is gone"));
+    if (this.#driver === undefined) this.#failOffline();
   }
 
   get inFlight(): number {
@@ -166,7 +175,14 @@ export class RemoteQueue implements Operations, CompletionSource {
       // Mapped before the descriptor is published, unmapped after its completion.
       this.#bus.iommu?.map(address, request.lenBytes);
     }
-    this.#driver.put(request.startSector, address, request.lenBytes, opf, request.flags, tag);
+    (this.#driver as DriverQueue).put(
+      request.startSector,
+      address,
+      request.lenBytes,
+      opf,
+      request.flags,
+      tag,
+    );
     if (isLast || ++this.#staged === COMMIT_EVERY) this.commitRqs();
     return BlkStatus.OK;
   }
@@ -174,9 +190,9 @@ export class RemoteQueue implements Operations, CompletionSource {
   commitRqs(): void {
     this.#staged = 0;
     if (!this.#isShared) {
-      this.#driver.publish();
+      this.#driver?.publish();
     } else if (this.state.enter(this.#parts.index, this.#epoch)) {
-      this.#driver.publish();
+      this.#driver?.publish();
       this.state.leave(this.#parts.index);
     } else {
       this.refresh();
@@ -188,7 +204,7 @@ export class RemoteQueue implements Operations, CompletionSource {
   complete(request: Request, status: number): void {
     const { tag } = request;
     const mapped = this.#mapped[tag] as number;
-    if (mapped === 0) return;
+    if (mapped === 0 || this.#isAbandoned) return;
     const address = this.#address[tag] as number;
     this.#mapped[tag] = 0;
     this.#bus.iommu?.unmap(address, mapped);
@@ -240,13 +256,14 @@ export class RemoteQueue implements Operations, CompletionSource {
 
   reap(): number {
     if (this.state.version !== this.#version) this.refresh();
-    if (this.disk.failure() !== undefined) return 0;
-    const count = this.#driver.reap();
+    const driver = this.#driver;
+    if (this.disk.failure() !== undefined || driver === undefined) return 0;
+    const count = driver.reap();
     if (count < 0) {
       this.#fault(-count);
       return 0;
     }
-    const { completions } = this.#driver;
+    const { completions } = driver;
     const epoch = this.#epoch;
     for (let index = 0; index < count && this.#epoch === epoch; index++) {
       const record = index * COMPLETION_WORDS;
@@ -261,16 +278,17 @@ export class RemoteQueue implements Operations, CompletionSource {
 
   /** Takes what has changed of the disk: its size, and whether it is online. */
   refresh(): void {
+    if (this.#isClosed) return;
     this.#version = this.state.version;
     const { epoch, sectors } = this.state;
     this.disk.resize(sectors);
     if (epoch === this.#epoch) return;
     this.#epoch = epoch;
-    this.disk.fail(0, offline(this.#parts.diskName, "the endpoint is gone"));
+    this.#failOffline();
     if (!this.state.isOnline) return;
     // It is back: nothing of what was outstanding is its own any more.
     this.disk.reclaimAll(0);
-    this.#driver.close();
+    this.#driver?.close();
     this.#driver = this.#bus.engine.openDriverQueue(this.#parts.geometry, 0);
     this.#watch = new EndpointWatch(this.#bus);
     this.#staged = 0;
@@ -294,13 +312,25 @@ export class RemoteQueue implements Operations, CompletionSource {
     }
   }
 
-  /** Gives everything back; what is outstanding is rejected. The device has left the queue, or has nothing of it. */
-  close(): void {
+  /**
+   * Ends the queue; what is outstanding is rejected. If the device has something of it still, and was not seen to
+   * leave, that stays the device's: its pages, its mappings, and the queue's place.
+   */
+  close(hasLeft: boolean): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#isAbandoned = !hasLeft && this.outstanding > 0;
     this.disk.remove();
-    clearInterval(this.#keepAlive);
+    this.#keepAlive.close();
     this.#ladder.close();
-    this.state.release(this.#parts.index, this.#driver.position, this.#epoch);
-    this.#driver.close();
+    const { index } = this.#parts;
+    if (this.#isAbandoned) this.state.abandon(index);
+    else this.state.release(index, this.#driver?.position ?? 0, this.#epoch);
+    this.#driver?.close();
+  }
+
+  #failOffline(): void {
+    this.disk.fail(0, offline(this.#parts.diskName, "the endpoint is gone"));
   }
 
   #fault(fault: number): void {

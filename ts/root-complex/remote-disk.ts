@@ -12,6 +12,8 @@ export interface RemoteDiskParts {
   readonly queues: readonly QueueParts[];
   /** Hears that the endpoint has left the disk's own queue. */
   readonly onSuspect: () => void;
+  /** Takes back what a view of the bus held whose thread has ended. */
+  readonly reclaim: (owner: number) => Promise<void>;
 }
 
 /**
@@ -27,7 +29,7 @@ export class RemoteDisk extends DiskQueue {
   readonly numDescriptors: number;
   readonly #bus: Bus;
   readonly #queues: readonly QueueParts[];
-  #detached = false;
+  readonly #reclaim: (owner: number) => Promise<void>;
 
   /** @internal */
   constructor(bus: Bus, parts: RemoteDiskParts) {
@@ -37,6 +39,7 @@ export class RemoteDisk extends DiskQueue {
     this.numDescriptors = first.geometry.numDescriptors;
     this.#queues = parts.queues;
     this.#bus = bus;
+    this.#reclaim = parts.reclaim;
   }
 
   /**
@@ -47,7 +50,7 @@ export class RemoteDisk extends DiskQueue {
    * open; `ERR_BLOCKPT_DETACHED`
    */
   openQueue(): QueueHandle {
-    if (this.#detached) {
+    if (this.queue.state.isDetached) {
       throw new BlockptError("ERR_BLOCKPT_DETACHED", `${this.localName} was detached`);
     }
     const { state } = this.queue;
@@ -62,35 +65,30 @@ export class RemoteDisk extends DiskQueue {
   }
 
   /**
-   * Takes back a queue whose thread has ended without closing it (never one whose thread lives: it would go on using the
-   * rings), once the endpoint has done what
-   * the thread had submitted; and what else the thread's view of the bus held.
+   * Takes back a queue whose thread has ended without closing it, once the endpoint has done what
+   * the thread had submitted; and what else the thread's view of the bus held, its other queues too. Never for
+   * a thread that lives: it would go on using what is somebody else's then.
    *
+   * @param handle - the one that `openQueue` gave; one whose queue was closed, or taken back, does nothing
    * @throws {@link BlockptError} (as a rejection) `ERR_BLOCKPT_TIMEOUT` if the endpoint does not
-   * finish it in the time of a request
+   * finish it in the time of a request; `ERR_BLOCKPT_STATE` if it is open in this thread;
+   * `ERR_BLOCKPT_INVALID_ARGUMENT` for the handle of another disk
    */
   async reclaimQueue(handle: QueueHandle): Promise<void> {
-    const { index, geometry, requestTimeoutMs } = handle.parts;
+    const parts = (handle as Partial<QueueHandle> | undefined)?.parts;
     const { state } = this.queue;
-    const { epoch } = state;
-    const idx = (ring: number): number =>
-      Atomics.load(new Uint16Array(this.#bus.buffer, ring, 1), 0);
-    const deadline = performance.now() + requestTimeoutMs;
-    // A disk that is offline starts all its queues anew.
-    while (
-      state.epoch === epoch &&
-      state.isOnline &&
-      idx(geometry.driverRing) !== idx(geometry.deviceRing)
-    ) {
-      if (performance.now() > deadline) {
-        const why = `${this.localName}: queue ${index} was not drained within ${requestTimeoutMs} ms`;
-        throw new BlockptError("ERR_BLOCKPT_TIMEOUT", why);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 1));
+    if (parts?.state !== state.buffer) {
+      const why = `the handle is none that ${this.localName}.openQueue() gave here`;
+      throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", why);
     }
-    const owner = state.owner(index);
-    if (owner !== undefined) this.#bus.reclaim(owner);
-    state.release(index, idx(geometry.driverRing) % geometry.numDescriptors, epoch);
+    const owner = state.owner(parts.index);
+    if (owner === this.#bus.owner) {
+      const why = `queue ${parts.index} of ${this.localName} is open in this thread: close it`;
+      throw new BlockptError("ERR_BLOCKPT_STATE", why);
+    }
+    if (owner !== undefined) await this.#reclaim(owner);
+    // Of one that was not opened only the handle has to come back.
+    else if (state.isTaken(parts.index)) state.release(parts.index, 0, 0);
   }
 
   /** @internal Queues that other threads have open. */
@@ -108,9 +106,18 @@ export class RemoteDisk extends DiskQueue {
     throw new BlockptError("ERR_BLOCKPT_STATE", why);
   }
 
-  /** @internal The device has left every queue. */
-  detached(): void {
-    this.#detached = true;
-    this.release();
+  /** @internal The disk is no more; `hasLeft` if the device was seen to leave every queue. */
+  detached(hasLeft: boolean): void {
+    this.release(hasLeft);
+  }
+
+  /** @internal Takes every queue that nobody has, so that nobody gets one; gives them back by its result. */
+  takeQueues(): () => void {
+    const { state } = this.queue;
+    const taken = this.#queues.filter(({ index }) => index > 0 && state.take(index));
+    return () => {
+      for (const { index } of taken)
+        state.release(index, state.position(index, state.epoch), state.epoch);
+    };
   }
 }

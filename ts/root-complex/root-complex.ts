@@ -287,7 +287,8 @@ export class RootComplex {
         numDescriptors,
         requestTimeoutMs,
         onSuspect: this.#look,
-        onEvent: () => void this.#examineAgain(device),
+        onEvent: () => this.#examineAgain(device),
+        reclaim: (owner) => this.#reclaim(owner, requestTimeoutMs),
       });
       // As the user guide has it: without a doorbell.
       const { bytes } = queueLayout(numDescriptors);
@@ -296,7 +297,7 @@ export class RootComplex {
       );
       await attachment.start(devIdx);
     } catch (error) {
-      attachment?.close();
+      attachment?.close(!isTimeout(error));
       // An endpoint that did not answer may hold the place: it is not used before a STOP was answered.
       if (isTimeout(error)) this.#unanswered.set(device, place);
       else this.#places.release(place);
@@ -324,26 +325,65 @@ export class RootComplex {
     if (busy !== undefined) {
       throw new BlockptError("ERR_BLOCKPT_BUSY", `${disk.localName} ${busy}`);
     }
-    await this.#stop(device);
+    // Nobody opens a queue meanwhile.
+    const giveBack = disk.takeQueues();
+    let hasLeft: boolean;
+    try {
+      hasLeft = await this.#stop(device);
+    } catch (error) {
+      giveBack();
+      throw error;
+    }
     this.#attached.delete(device);
-    attached.attachment.close();
-    this.#places.release(place);
+    attached.attachment.close(hasLeft);
+    // One that only stalls may find its queues where they were: their place waits for a STOP.
+    if (hasLeft) this.#places.release(place);
+    else this.#unanswered.set(device, place);
   }
 
-  /** After this the endpoint does not touch the disc's queues, or it said that it did not before. */
-  async #stop(device: string): Promise<void> {
-    // One that is gone touches nothing.
-    if (!this.#watch.lives()) return;
+  /** True if the endpoint does not touch the disc's queues after this; false if nobody knows, as its heart stands still. */
+  async #stop(device: string): Promise<boolean> {
+    if (!this.#watch.lives()) return this.#watch.hasLeft();
     let devices: readonly string[];
     try {
       devices = await this.#getDevices();
     } catch (error) {
       // One that was stopped, or started anew as another, has left all queues.
       if (isTimeout(error)) throw error;
-      return;
+      return true;
     }
     const devIdx = devices.indexOf(device);
     if (devIdx >= 0) await this.#commands.stop(devIdx);
+    return true;
+  }
+
+  /**
+   * Takes back what a view of the bus held whose thread has ended: its queues, of whatever disk, once the
+   * endpoint has done what was submitted on them; then its pages, which no request uses any more.
+   */
+  async #reclaim(owner: number, timeoutMs: number): Promise<void> {
+    const idx = (ring: number): number =>
+      Atomics.load(new Uint16Array(this.#bus.buffer, ring, 1), 0);
+    const deadline = performance.now() + timeoutMs;
+    const all = [...this.#attached.values()].map(({ attachment }) => attachment);
+    const held = all.flatMap((attachment) =>
+      attachment.queuesOf(owner).map((queue) => ({ queue, state: attachment.state })),
+    );
+    for (const { queue, state } of held) {
+      const { driverRing, deviceRing } = queue.geometry;
+      const { epoch } = state;
+      // A disk that was offline starts all its queues anew.
+      while (state.epoch === epoch && state.isOnline && idx(driverRing) !== idx(deviceRing)) {
+        if (performance.now() > deadline) {
+          const why = `queue ${queue.index} of ${queue.diskName} was not drained within ${timeoutMs} ms`;
+          throw new BlockptError("ERR_BLOCKPT_TIMEOUT", why);
+        }
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      const position = idx(driverRing) % queue.geometry.numDescriptors;
+      if (state.owner(queue.index) === owner) state.release(queue.index, position, epoch);
+    }
+    if (held.length > 0) this.#bus.reclaim(owner);
   }
 
   /** Detaches what another root complex had attached. */
