@@ -406,24 +406,15 @@ describe.each(["wasm", "typescript"] as const)("section 5, foreign RC, %s engine
     expect([rc.reg(REG.extEnabled), rc.reg(REG.commandBell)]).toEqual([0, bells]);
   });
 
-  it("stops serving, and touches nothing, once another generation has taken over", async () => {
-    const { rc, bus } = await connect(ram);
+  it("is not brought down by a root complex that writes to its generation, and puts it right", async () => {
+    const { rc } = await connect(ram);
     const queue = await start(rc);
+    const generation = rc.reg(REG.generation);
+    rc.memory.store32(rc.bar + REG.generation, generation + 1);
     await roundTrip(rc, queue, 0, pattern(SECTOR, 83));
-    const taken = rc.reg(REG.generation) + 1;
-    rc.memory.store32(rc.bar + REG.generation, taken);
-    await pause(1500); // it beats once a second, and sees it then at the latest
-    const before = rc.memory.bytes(bus.bar.offset, bus.bar.length).slice();
-    queue.submit({ op: OP.read, sector: 0, addr: rc.allocate(SECTOR), len: SECTOR }, false);
-    rc.memory.store32(rc.bar + REG.command, CMD.getDevices);
-    rc.memory.ring(rc.bar + REG.commandBell);
-    await pause(1500);
-    expect(rc.reg(REG.command)).toBe(CMD.getDevices);
-    expect([rc.reg(REG.status), rc.reg(REG.generation)]).toEqual([0, taken]);
-    expect(rc.memory.view.getUint32(rc.bar + REG.heartbeat, true)).toBe(
-      new DataView(before.buffer).getUint32(REG.heartbeat, true),
-    );
-    expect(queue.collect()).toEqual([]);
+    await until("the generation is right", () => rc.reg(REG.generation) === generation);
+    await rc.succeed(CMD.getDevices, {});
+    await roundTrip(rc, queue, 0, pattern(SECTOR, 84));
   });
 
   it.each([

@@ -11,6 +11,8 @@ import { type QueueParts, RemoteQueue } from "./queue.js";
 export interface QueueHandle {
   /** @internal */
   readonly parts: QueueParts;
+  /** @internal Tells it from other handles of the same queue. */
+  readonly serial: number;
 }
 
 /**
@@ -199,7 +201,7 @@ export function openQueue(bus: Bus, handle: QueueHandle): DiskQueue {
   if (state.isDetached) {
     throw new BlockptError("ERR_BLOCKPT_DETACHED", `${diskName} was detached`);
   }
-  if (!state.open(index, bus.owner)) {
+  if (!state.isLatest(index, handle.serial) || !state.open(index, bus.owner)) {
     const why = `queue ${index} of ${diskName} was opened with this handle before, or given back`;
     throw new BlockptError("ERR_BLOCKPT_STATE", why);
   }

@@ -18,10 +18,11 @@ const SUSPECT = 2;
 const SECTORS = 2;
 const QUEUES = 6;
 /** Of each queue, in words. */
-const QUEUE_WORDS = 3;
+const QUEUE_WORDS = 4;
 const OWNER = 0;
 const INSIDE = 1;
 const POSITION = 2;
+const SERIAL = 3;
 /** A position is below 65535; the epoch's lower bits go beside it. */
 const POSITION_BITS = 16;
 const MAX_POSITION = (1 << POSITION_BITS) - 1;
@@ -122,9 +123,15 @@ export class DiskState {
     return Atomics.load(this.#words, SUSPECT) !== 0;
   }
 
-  /** Takes a queue, for whoever gets its handle; false if somebody has it. */
-  take(queue: number): boolean {
-    return Atomics.compareExchange(this.#words, word(queue, OWNER), NOBODY, HANDLE) === NOBODY;
+  /** Takes a queue, for whoever gets its handle; gives the handle's number, or undefined if somebody has the queue. */
+  take(queue: number): number | undefined {
+    const had = Atomics.compareExchange(this.#words, word(queue, OWNER), NOBODY, HANDLE);
+    return had === NOBODY ? Atomics.add(this.#words, word(queue, SERIAL), 1) + 1 : undefined;
+  }
+
+  /** Whether no handle was made for a queue since the one of that number. */
+  isLatest(queue: number, serial: number): boolean {
+    return Atomics.load(this.#words, word(queue, SERIAL)) === serial;
   }
 
   /** A view of the bus opens a queue that was taken; false if it was not, or is open already. */

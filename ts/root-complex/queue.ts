@@ -302,6 +302,10 @@ export class RemoteQueue implements Operations, CompletionSource {
       for (;;) {
         const { version } = this.state;
         this.refresh();
+        // It may be gone, and nobody have noticed.
+        if (this.disk.failure() === undefined && !this.#watch.lives()) {
+          this.#suspect("the endpoint is gone");
+        }
         const failure = this.disk.failure();
         if (failure === undefined) return;
         if (failure.code !== "ERR_BLOCKPT_OFFLINE") throw failure;

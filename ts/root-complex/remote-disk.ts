@@ -54,8 +54,10 @@ export class RemoteDisk extends DiskQueue {
       throw new BlockptError("ERR_BLOCKPT_DETACHED", `${this.localName} was detached`);
     }
     const { state } = this.queue;
-    const parts = this.#queues.find(({ index }) => index > 0 && state.take(index));
-    if (parts !== undefined) return { parts };
+    for (const parts of this.#queues.slice(1)) {
+      const serial = state.take(parts.index);
+      if (serial !== undefined) return { parts, serial };
+    }
     const count = this.#queues.length;
     throw new BlockptError(
       "ERR_BLOCKPT_BUSY",
@@ -81,6 +83,7 @@ export class RemoteDisk extends DiskQueue {
       const why = `the handle is none that ${this.localName}.openQueue() gave here`;
       throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", why);
     }
+    if (!state.isLatest(parts.index, handle.serial)) return;
     const owner = state.owner(parts.index);
     if (owner === this.#bus.owner) {
       const why = `queue ${parts.index} of ${this.localName} is open in this thread: close it`;
@@ -114,7 +117,7 @@ export class RemoteDisk extends DiskQueue {
   /** @internal Takes every queue that nobody has, so that nobody gets one; gives them back by its result. */
   takeQueues(): () => void {
     const { state } = this.queue;
-    const taken = this.#queues.filter(({ index }) => index > 0 && state.take(index));
+    const taken = this.#queues.slice(1).filter(({ index }) => state.take(index) !== undefined);
     return () => {
       for (const { index } of taken)
         state.release(index, state.position(index, state.epoch), state.epoch);
