@@ -1,8 +1,9 @@
 // What a driver is promised: when it is told that no more comes, what merges and what does not, how
 // it says that it has no room.
 
+import { BlockIo, GenDisk, RamDriver, TagSet } from "blockpt";
 import { BlkStatus, DescriptorFlag, Operation } from "blockpt/abi";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type Answer, makeBio, modelDisk, turn } from "./model-driver.js";
 
 const { READ, WRITE, FLUSH, DISCARD, WRITE_ZEROES } = Operation;
@@ -264,4 +265,53 @@ describe("an end that submits again", () => {
     expect([ends, tags.available(0)]).toEqual([1, 8]);
     expect(await uncaught).toMatchObject({ message: "the user's" });
   });
+});
+
+describe("a driver with a bug", () => {
+  test.each(["queueRq", "complete"] as const)(
+    "that throws in %s fails that request, and its program hears of it",
+    async (method) => {
+      const driver = new RamDriver(65536);
+      const bug = new Error("a bug of the driver's");
+      vi.spyOn(driver, method).mockImplementationOnce(() => {
+        throw bug;
+      });
+      const heard = new Promise((resolve) => {
+        process.setUncaughtExceptionCaptureCallback(resolve);
+      });
+      const tags = new TagSet(1, 1);
+      const disk = new GenDisk(tags, driver, { name: "ram0", limits: { sectors: 128 } }).add();
+      const io = new BlockIo(disk);
+      try {
+        const read = io.read(new Uint8Array(512), 0);
+        await expect(read).rejects.toEqual(code("IO"));
+        expect(await heard).toBe(bug);
+      } finally {
+        process.setUncaughtExceptionCaptureCallback(null);
+      }
+      await io.read(new Uint8Array(512), 0);
+      expect([disk.inFlight, tags.available(0)]).toEqual([0, 1]);
+      disk.remove();
+    },
+  );
+});
+
+test("a request that its driver kept and completes after its end gives its tag back", async () => {
+  const { disk, driver } = modelDisk({ depth: 1 });
+  let ends = 0;
+  disk.submit(makeBio(READ, 0, 512, () => ends++));
+  await turn();
+  const request = driver.tags.find(0, 0);
+  disk.fail(0, new Error("gone") as never);
+  disk.resume(0);
+  expect([ends, driver.tags.available(0)]).toEqual([1, 0]);
+  expect(request?.complete(BlkStatus.OK)).toBe(false);
+  expect([ends, driver.tags.available(0)]).toEqual([1, 1]);
+});
+
+test("a tag set is one disk's", () => {
+  const tags = new TagSet(1, 1);
+  const options = { name: "ram0", limits: { sectors: 128 } };
+  new GenDisk(tags, new RamDriver(65536), options);
+  expect(() => new GenDisk(tags, new RamDriver(65536), options)).toThrow(code("STATE"));
 });

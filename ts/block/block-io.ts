@@ -113,7 +113,8 @@ export class BlockIo {
   }
 
   /**
-   * Tells the device that a range is used no more; it then reads as anything.
+   * Tells the device that a range is used no more; its content is undefined then. Memory discs have it,
+   * file discs do not: Node has no call that punches a hole.
    *
    * @throws {@link BlockptError} (as a rejection) as `write` does, and `ERR_BLOCKPT_NOT_SUPPORTED`
    */

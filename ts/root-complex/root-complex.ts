@@ -43,19 +43,19 @@ export interface AttachOptions {
   /**
    * Queues, each served by a thread of the endpoint: the disk's own, and those that `openQueue` gives
    * to other threads. At most as many as the disc is exported with. Each takes descriptor space (28864 bytes with
-   * 1024 descriptors, 7424 with 256; a BAR of 128 KiB and 32 vectors has some 129000) and an MSI-X vector. Default 1.
+   * 1024 descriptors, 7360 with 256; a BAR of 128 KiB and 32 vectors has some 129000) and an MSI-X vector. Default 1.
    */
   queues?: number | undefined;
   /** What the disk is called here. Default `pci-rd-` and the last component of its name. */
   localName?: string | undefined;
   /**
-   * How long a request may take before it is given up, in milliseconds; that comes up to an eighth of
+   * How long a request may take before it is given up, in milliseconds; that may be up to an eighth of
    * it later. Default 30000.
    */
   requestTimeoutMs?: number | undefined;
   /** Hears that the disc has another size: `disk.sectors`. */
   onResize?: ((disk: RemoteDisk) => void) | undefined;
-  /** Hears that the endpoint is gone; what is in flight is rejected, and what comes. */
+  /** Hears that the endpoint is gone: what is in flight is rejected, and so is what is submitted until it is back. */
   onOffline?: ((disk: RemoteDisk) => void) | undefined;
   /** Hears that the endpoint is back, and the disk attached again. */
   onOnline?: ((disk: RemoteDisk) => void) | undefined;
