@@ -68,7 +68,7 @@ export async function attachDiscs(bus, plans, depth, bytes) {
   /** @type {RootComplex | undefined} */
   let rc;
   const close = async () => {
-    for (const disk of rc?.disks ?? []) await rc?.detach(disk.name);
+    await rc?.close();
     await endpoint.close();
   };
   try {

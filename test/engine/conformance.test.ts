@@ -291,7 +291,9 @@ describe("both engines", () => {
 
   test("lay the same bus out", () => {
     const [one, other] = rigs;
-    expect(other.bus.handle.layout).toEqual(one.bus.handle.layout);
+    // But for the number by which buses are told apart.
+    const { id } = one.bus.handle.layout;
+    expect({ ...other.bus.handle.layout, id }).toEqual(one.bus.handle.layout);
   });
 
   test("leave the same bytes whatever an honest driver does", () => {

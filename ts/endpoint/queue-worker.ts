@@ -60,7 +60,7 @@ const MOST = 1024;
 /** Idle time spent looking: longer than the other side takes to go on after an interrupt. */
 const SPIN_MS = 0.2;
 /** The same where others wait for the processor. */
-const CROWDED_SPIN_MS = 0.02;
+const CROWDED_SPIN_MS = 0.005;
 /** Without a doorbell: idle time after which sleeps become longer, as nobody is in the middle of something. */
 const DOZE_MS = 10;
 const SHORT_SLEEP_MS = 0.1;

@@ -39,7 +39,7 @@ const LAST_LOOKS = 4;
  */
 export const SPIN_MS = 0.4;
 /** The same where others wait for the processor. */
-export const CROWDED_SPIN_MS = 0.02;
+export const CROWDED_SPIN_MS = 0.005;
 /** Longest wait for an interrupt before the ring is looked at again. */
 export const LOST_INTERRUPT_MS = 20;
 
