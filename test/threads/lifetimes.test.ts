@@ -76,6 +76,21 @@ test("a queue that is opened while the disk is offline starts at the beginning o
   view.close();
 });
 
+test("a queue that nobody used while the endpoint was gone works at once when it is back", async () => {
+  const { bus, endpoint, disk } = await twoQueues();
+  const view = openBus(bus.handle);
+  const idle = openQueue(view, disk.openQueue());
+  idle.readSync(sector(), 0);
+  await endpoint.stop();
+  await until("it is offline", () => !disk.online);
+  await endpoint.start();
+  await disk.whenOnline();
+  idle.readSync(sector(), 0);
+  await idle.read(sector(), 0);
+  idle.close();
+  view.close();
+});
+
 test("a thread with queues of two disks is taken back as a whole, and no other with it", async () => {
   const { bus, rc, disk: a } = await twoQueues(["a", "b"]);
   const b = await rc.attach("b", { queues: 3, numDescriptors: 16 });

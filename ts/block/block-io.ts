@@ -160,9 +160,14 @@ export class BlockIo {
     this.#rangeSync(Operation.WRITE_ZEROES, offsetBytes, lenBytes);
   }
 
-  /** Called before a request is refused: the disk may have changed since. */
+  /** Whether the driver knows something of the disk that is not taken yet. */
+  protected get isStale(): boolean {
+    return false;
+  }
+
+  /** Takes what the driver knows of the disk; called if it is stale, and before a request is refused. */
   protected refresh(): void {
-    // What a driver knows, its own class looks at.
+    // A class of the driver's own looks.
   }
 
   #transfer(
@@ -226,7 +231,7 @@ export class BlockIo {
   }
 
   #submit(bio: Bio): Promise<undefined> {
-    if (this.#disk.failure(this.#hwQueue) !== undefined) this.refresh();
+    if (this.isStale) this.refresh();
     bio.onEnd = this.#settle;
     this.#bio = bio;
     const promise = new Promise(this.#keepSettlers);
@@ -235,7 +240,7 @@ export class BlockIo {
   }
 
   #wait(bio: Bio): void {
-    if (this.#disk.failure(this.#hwQueue) !== undefined) this.refresh();
+    if (this.isStale) this.refresh();
     bio.onEnd = nothing;
     this.#disk.submit(bio, this.#hwQueue);
     this.#disk.waitFor(bio, this.#hwQueue);

@@ -122,6 +122,11 @@ export class DiskQueue extends BlockIo {
     this.release(false);
   }
 
+  /** @internal */
+  protected override get isStale(): boolean {
+    return this.queue.isStale;
+  }
+
   /** @internal Takes what has changed of the disk. */
   override refresh(): void {
     this.queue.refresh();

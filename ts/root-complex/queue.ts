@@ -155,7 +155,7 @@ export class RemoteQueue implements Operations, CompletionSource {
   }
 
   queueRq(request: Request, isLast: boolean): number {
-    if (this.state.version !== this.#version) {
+    if (this.isStale) {
       const epoch = this.#epoch;
       this.refresh();
       // The request ended there, and is nobody's now.
@@ -255,7 +255,7 @@ export class RemoteQueue implements Operations, CompletionSource {
   }
 
   reap(): number {
-    if (this.state.version !== this.#version) this.refresh();
+    if (this.isStale) this.refresh();
     const driver = this.#driver;
     if (this.disk.failure() !== undefined || driver === undefined) return 0;
     const count = driver.reap();
@@ -274,6 +274,11 @@ export class RemoteQueue implements Operations, CompletionSource {
       else request.complete(completions[record + CompletionWord.status] as number);
     }
     return count;
+  }
+
+  /** Whether something has changed. */
+  get isStale(): boolean {
+    return this.state.version !== this.#version && !this.#isClosed;
   }
 
   /** Takes what has changed of the disk: its size, and whether it is online. */
@@ -339,7 +344,7 @@ export class RemoteQueue implements Operations, CompletionSource {
 
   #fault(fault: number): void {
     // The rings may have been cleared since: then this was no fault.
-    if (this.state.version !== this.#version) {
+    if (this.isStale) {
       this.refresh();
     } else if (!this.#watch.lives()) {
       // A BAR that was reset has rings that make no sense.

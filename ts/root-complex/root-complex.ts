@@ -140,7 +140,12 @@ export class RootComplex {
       registers.availableQsize,
       Math.min(registers.vectors, MAX_VECTORS),
     );
-    this.#interruptPage = claimInterruptPage(bus);
+    try {
+      this.#interruptPage = claimInterruptPage(bus);
+    } catch (error) {
+      bus.owners.leaveRootComplex(bus.owner);
+      throw error;
+    }
     bus.msix.locate(msixOf(registers), bus.bar.offset);
     this.#commands.enable(Feature.DOORBELL);
     this.#watch = new EndpointWatch(bus);
@@ -152,8 +157,9 @@ export class RootComplex {
    * Finds the endpoint by the magic in its BAR, and reads its devices.
    *
    * @throws {@link BlockptError} `ERR_BLOCKPT_NO_ENDPOINT` if no endpoint is started;
-   * `ERR_BLOCKPT_STATE` if another root complex was not closed; `ERR_BLOCKPT_PROTOCOL` if its registers make no sense; `ERR_BLOCKPT_COMMAND_TIMEOUT`
-   * if it does not answer
+   * `ERR_BLOCKPT_STATE` if another root complex was not closed; `ERR_BLOCKPT_PROTOCOL` if its
+   * registers make no sense; `ERR_BLOCKPT_COMMAND_TIMEOUT` if it does not answer;
+   * `ERR_BLOCKPT_NO_SPACE` if host memory has no page left
    */
   static async probe(bus: Bus, options: ProbeOptions = {}): Promise<RootComplex> {
     const rc = new RootComplex(bus, options);
