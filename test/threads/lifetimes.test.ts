@@ -206,8 +206,13 @@ test("of endpoints that start at once on a bus one gets it", async () => {
     await endpoints.find((endpoint) => endpoint.started)?.stop();
   }
   const closed = endpoints[0] as Endpoint;
+  const starting = closed.start();
   await closed.close();
+  await expect(starting).rejects.toEqual(code("STATE"));
   await expect(closed.start()).rejects.toEqual(code("STATE"));
+  // It left the link to the others.
+  await endpoints[1]?.start();
+  await endpoints[1]?.close();
 });
 
 test("a queue that the endpoint refuses leaves none of the others behind", async () => {

@@ -10,17 +10,19 @@ const TAKEN = 1;
 const ROOT_COMPLEX = MAX_OWNERS;
 /** The generation of the endpoint that has the bus. */
 const GENERATION = MAX_OWNERS + 1;
+/** Whether an endpoint has it. */
+const LINK = MAX_OWNERS + 2;
 
 /** The table of numbers, which all threads share. */
 export class Owners {
   readonly #table: Int32Array;
 
   constructor(buffer: SharedArrayBuffer, tableOffset: number) {
-    this.#table = new Int32Array(buffer, tableOffset, GENERATION + 1);
+    this.#table = new Int32Array(buffer, tableOffset, LINK + 1);
   }
 
   /** Bytes of the table. */
-  static readonly tableBytes = (GENERATION + 1) * Int32Array.BYTES_PER_ELEMENT;
+  static readonly tableBytes = (LINK + 1) * Int32Array.BYTES_PER_ELEMENT;
 
   /** A number that nobody has. */
   claim(): number {
@@ -41,6 +43,21 @@ export class Owners {
   /** Is the root complex no more, if it still was. */
   leaveRootComplex(owner: number): void {
     Atomics.compareExchange(this.#table, ROOT_COMPLEX, owner + 1, 0);
+  }
+
+  /** Whether an endpoint of ours has the link, or has died with it. */
+  get isLinkTaken(): boolean {
+    return Atomics.load(this.#table, LINK) !== FREE;
+  }
+
+  /** Takes the link for an endpoint; false if another has it. */
+  takeLink(): boolean {
+    return Atomics.compareExchange(this.#table, LINK, FREE, TAKEN) === FREE;
+  }
+
+  /** Gives the link back. */
+  releaseLink(): void {
+    Atomics.store(this.#table, LINK, FREE);
   }
 
   /** The generation of the endpoint that has the bus; what the register says a root complex may write. */

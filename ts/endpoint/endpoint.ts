@@ -258,11 +258,11 @@ export class Endpoint {
    * @throws {@link BlockptError} `ERR_BLOCKPT_STATE` if it is up, or another endpoint is on the bus
    */
   async start(): Promise<void> {
-    const { owners } = this.#bus;
-    const last = owners.generation;
-    const isFree = !this.#hasLink() || (await this.#isAbandoned());
-    if (this.#closed) throw new BlockptError("ERR_BLOCKPT_STATE", "the endpoint was closed");
-    const generation = this.#commands === undefined && isFree ? owners.nextGeneration(last) : 0;
+    const generation = this.#commands === undefined ? await this.#takeLink() : 0;
+    if (this.#closed) {
+      if (generation !== 0) this.#bus.owners.releaseLink();
+      throw new BlockptError("ERR_BLOCKPT_STATE", "the endpoint was closed");
+    }
     if (generation === 0) {
       const what = this.#commands === undefined ? "another endpoint has" : "the endpoint has";
       throw new BlockptError("ERR_BLOCKPT_STATE", `the link of the bus is up already: ${what} it`);
@@ -319,7 +319,10 @@ export class Endpoint {
     // First: who learns that a queue was left shall not look for the endpoint.
     if (isCurrent) this.#bus.barView().setUint32(Register.magic, 0, true);
     for (const each of exported) each.leave(this.#surroundings);
-    if (isCurrent) this.#bus.configSpace.linkDown();
+    if (isCurrent) {
+      this.#bus.configSpace.linkDown();
+      this.#bus.owners.releaseLink();
+    }
     this.#commands = undefined;
   }
 
@@ -357,6 +360,19 @@ export class Endpoint {
     return this.#bus.owners.generation === this.#generation;
   }
 
+  /** Takes the link; gives the generation that begins, or 0 if another endpoint has it. */
+  async #takeLink(): Promise<number> {
+    const { owners } = this.#bus;
+    const last = owners.generation;
+    const isFree = !this.#hasLink() && owners.takeLink();
+    const isLeft = !isFree && (await this.#isAbandoned());
+    if (isFree) return owners.nextGeneration(owners.generation);
+    // Of all who waited for it one is the first.
+    const generation = isLeft ? owners.nextGeneration(last) : 0;
+    if (generation !== 0) owners.takeLink();
+    return generation;
+  }
+
   /** Whether an endpoint is on the bus, this one or another: one that knows no configuration space has its magic. */
   #hasLink(): boolean {
     const magic = Atomics.load(this.#registers(), Register.magic / 4);
@@ -366,9 +382,9 @@ export class Endpoint {
   /** Whether the endpoint that has the link is gone: nothing is heard of it for two heartbeats. */
   async #isAbandoned(): Promise<boolean> {
     const registers = this.#registers();
-    // Without the extension block no heartbeat is to be expected.
-    const hasHeart = Atomics.load(registers, Register.extMagic / 4) === EXT_MAGIC;
-    if (this.#commands !== undefined || !hasHeart) return false;
+    // Of one that is not ours, and has no extension block, no heartbeat is to be expected.
+    const hasBlock = Atomics.load(registers, Register.extMagic / 4) === EXT_MAGIC;
+    if (!hasBlock && !this.#bus.owners.isLinkTaken) return false;
     const pulse = (): string =>
       [Register.generation, Register.heartbeat]
         .map((register) => Atomics.load(registers, register / 4))
@@ -385,7 +401,6 @@ export class Endpoint {
 
   #writeRegisters(): void {
     const bar = this.#bus.barView();
-
     // Descriptor space stays as it is: zeroed rings would read as completions to a root complex
     // that is still attached to what was there before.
     new Uint8Array(bar.buffer, bar.byteOffset, REGISTERS_BYTES).fill(0);
