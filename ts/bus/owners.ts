@@ -1,5 +1,6 @@
 // Who holds pages of the bus: a number for each thread's view of it, so that what a thread held that
-// died can be given back by somebody who knows that it did; which of them is the root complex; and which endpoint has the bus.
+// died can be given back by somebody who knows that it did; which of them is the root complex;
+// and which endpoint has the bus.
 
 import { MAX_OWNERS } from "../engine/page-allocator.js";
 import { BlockptError } from "../errors.js";

@@ -33,8 +33,8 @@ export interface FileDiscHandle {
 export type DiscHandle = MemoryDiscHandle | FileDiscHandle;
 
 /**
- * A block device that an endpoint can export: a `FileDisc` or a `MemoryDisc`, and no other. Offsets and lengths are bytes,
- * multiples of 512, and within the disc: whoever calls has checked them.
+ * A block device that an endpoint can export: a `FileDisc` or a `MemoryDisc`, and no other. Offsets
+ * and lengths are bytes, multiples of 512, and within the disc: whoever calls has checked them.
  */
 export interface Disc {
   /** Size in bytes, a multiple of 512. */

@@ -123,7 +123,10 @@ export class DiskState {
     return Atomics.load(this.#words, SUSPECT) !== 0;
   }
 
-  /** Takes a queue, for whoever gets its handle; gives the handle's number, or undefined if somebody has the queue. */
+  /**
+   * Takes a queue, for whoever gets its handle; gives the handle's number, or undefined if somebody has the
+   * queue.
+   */
   take(queue: number): number | undefined {
     const had = Atomics.compareExchange(this.#words, word(queue, OWNER), NOBODY, HANDLE);
     return had === NOBODY ? Atomics.add(this.#words, word(queue, SERIAL), 1) + 1 : undefined;

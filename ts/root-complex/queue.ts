@@ -144,7 +144,10 @@ export class RemoteQueue implements Operations, CompletionSource {
     return Math.max(this.disk.inFlight, depth - this.#tags.available(0));
   }
 
-  /** Whether the device may still read or write some byte of a buffer in host memory, be its request given up or not. */
+  /**
+   * Whether the device may still read or write some byte of a buffer in host memory, be its request given
+   * up or not.
+   */
   isUsing(buffer: Uint8Array): boolean {
     const address = buffer.byteOffset;
     const isMapped = this.#mapped.some((mapped, tag) => {

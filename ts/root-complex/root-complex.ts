@@ -42,8 +42,9 @@ export interface AttachOptions {
   numDescriptors?: number | undefined;
   /**
    * Queues, each served by a thread of the endpoint: the disk's own, and those that `openQueue` gives
-   * to other threads. At most as many as the disc is exported with. Each takes descriptor space (28864 bytes with
-   * 1024 descriptors, 7360 with 256; a BAR of 128 KiB and 32 vectors has some 129000) and an MSI-X vector. Default 1.
+   * to other threads. At most as many as the disc is exported with. Each takes descriptor space (28864
+   * bytes with 1024 descriptors, 7360 with 256; a BAR of 128 KiB and 32 vectors has some 129000) and an
+   * MSI-X vector. Default 1.
    */
   queues?: number | undefined;
   /** What the disk is called here. Default `pci-rd-` and the last component of its name. */
@@ -229,8 +230,8 @@ export class RootComplex {
    *
    * @param name - the device's name, its last component, or the disk's local name
    * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SUCH_DISC` if it is not attached;
-   * `ERR_BLOCKPT_BUSY` while requests are in flight, or another thread has a queue of it open; `ERR_BLOCKPT_COMMAND_TIMEOUT` if the
-   * endpoint does not answer: the disk then stays attached
+   * `ERR_BLOCKPT_BUSY` while requests are in flight, or a queue of it is open; `ERR_BLOCKPT_COMMAND_TIMEOUT`
+   * if the endpoint does not answer: the disk then stays attached
    */
   detach(name: string): Promise<void> {
     return this.#inOrder(() => this.#detach(name));
@@ -347,7 +348,10 @@ export class RootComplex {
     else this.#unanswered.set(device, place);
   }
 
-  /** True if the endpoint does not touch the disc's queues after this; false if nobody knows, as its heart stands still. */
+  /**
+   * True if the endpoint does not touch the disc's queues after this; false if nobody knows, as its heart
+   * stands still.
+   */
   async #stop(device: string): Promise<boolean> {
     if (!this.#watch.lives()) return this.#watch.hasLeft();
     let devices: readonly string[];
