@@ -135,6 +135,19 @@ test("a handle is opened once, on its own bus, and only what openQueue gave is o
   other.close();
 });
 
+test("a handle that comes back unopened leaves the rings where they were", async () => {
+  const { bus, disk } = await twoQueues();
+  const view = openBus(bus.handle);
+  const used = openQueue(view, disk.openQueue());
+  for (let turn = 0; turn < 5; turn++) used.writeSync(pattern(512), 0);
+  used.close();
+  await disk.reclaimQueue(disk.openQueue());
+  const next = openQueue(view, disk.openQueue());
+  for (let turn = 0; turn < 40; turn++) next.readSync(sector(), 0);
+  next.close();
+  view.close();
+});
+
 test("a disk whose endpoint is gone for good is closed, with the queues that had something in flight", async () => {
   const bus = await createBus();
   const data: EndpointThreadData = { bus: bus.handle, path: makeImage(pattern(65536)), queues: 2 };

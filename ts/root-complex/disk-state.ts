@@ -86,7 +86,7 @@ export class DiskState {
   }
 
   goOffline(): void {
-    if (!this.isOnline || this.isDetached) return;
+    if (!this.isOnline) return;
     Atomics.add(this.#words, EPOCH, 1);
     this.#changed();
   }
@@ -158,6 +158,11 @@ export class DiskState {
   isTaken(queue: number): boolean {
     const owner = Atomics.load(this.#words, word(queue, OWNER));
     return owner !== NOBODY && owner !== ABANDONED;
+  }
+
+  /** Takes a handle back that was not opened: the rings are where they were. */
+  untake(queue: number): void {
+    Atomics.compareExchange(this.#words, word(queue, OWNER), HANDLE, NOBODY);
   }
 
   /** Has a queue be as if its handle had never been opened. */

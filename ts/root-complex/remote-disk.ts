@@ -89,9 +89,8 @@ export class RemoteDisk extends DiskQueue {
       const why = `queue ${parts.index} of ${this.localName} is open in this thread: close it`;
       throw new BlockptError("ERR_BLOCKPT_STATE", why);
     }
-    if (owner !== undefined) await this.#reclaim(owner);
-    // Of one that was not opened only the handle has to come back.
-    else if (state.isTaken(parts.index)) state.release(parts.index, 0, 0);
+    if (owner === undefined) state.untake(parts.index);
+    else await this.#reclaim(owner);
   }
 
   /** @internal Queues that other threads have open. */
@@ -119,8 +118,7 @@ export class RemoteDisk extends DiskQueue {
     const { state } = this.queue;
     const taken = this.#queues.slice(1).filter(({ index }) => state.take(index) !== undefined);
     return () => {
-      for (const { index } of taken)
-        state.release(index, state.position(index, state.epoch), state.epoch);
+      for (const { index } of taken) state.untake(index);
     };
   }
 }
