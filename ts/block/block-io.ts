@@ -176,21 +176,24 @@ export class BlockIo {
     buffer: Uint8Array,
     offsetBytes: number | bigint,
   ): Promise<void> {
-    const offset = Number(offsetBytes);
-    const error = bufferComplaint(buffer) ?? this.#complaint(opf, flags, offset, buffer.length);
+    const error = bufferComplaint(buffer);
     if (error !== undefined) return Promise.reject(error);
-    // Of a length that no longer changes, should the memory behind it be resized.
-    if (buffer.length === 0) return Promise.resolve();
-    return this.#submit(this.#fill(opf, flags, offset, buffer.length, buffer));
+    return this.#range(opf, offsetBytes, buffer.length, flags, buffer);
   }
 
-  #range(opf: number, offsetBytes: number | bigint, lenBytes: number | bigint): Promise<void> {
+  #range(
+    opf: number,
+    offsetBytes: number | bigint,
+    lenBytes: number | bigint,
+    flags = 0,
+    buffer?: Uint8Array,
+  ): Promise<void> {
     const offset = Number(offsetBytes);
     const length = Number(lenBytes);
-    const error = this.#complaint(opf, 0, offset, length);
+    const error = this.#complaint(opf, flags, offset, length);
     if (error !== undefined) return Promise.reject(error);
     if (length === 0 && opf !== Operation.FLUSH) return Promise.resolve();
-    return this.#submit(this.#fill(opf, 0, offset, length, undefined));
+    return this.#submit(this.#fill(opf, flags, offset, length, buffer));
   }
 
   #transferSync(
@@ -199,19 +202,24 @@ export class BlockIo {
     buffer: Uint8Array,
     offsetBytes: number | bigint,
   ): void {
-    const offset = Number(offsetBytes);
-    const error = bufferComplaint(buffer) ?? this.#complaint(opf, flags, offset, buffer.length);
+    const error = bufferComplaint(buffer);
     if (error !== undefined) throw error;
-    if (buffer.length > 0) this.#wait(this.#fill(opf, flags, offset, buffer.length, buffer));
+    this.#rangeSync(opf, offsetBytes, buffer.length, flags, buffer);
   }
 
-  #rangeSync(opf: number, offsetBytes: number | bigint, lenBytes: number | bigint): void {
+  #rangeSync(
+    opf: number,
+    offsetBytes: number | bigint,
+    lenBytes: number | bigint,
+    flags = 0,
+    buffer?: Uint8Array,
+  ): void {
     const offset = Number(offsetBytes);
     const length = Number(lenBytes);
-    const error = this.#complaint(opf, 0, offset, length);
+    const error = this.#complaint(opf, flags, offset, length);
     if (error !== undefined) throw error;
     if (length === 0 && opf !== Operation.FLUSH) return;
-    this.#wait(this.#fill(opf, 0, offset, length, undefined));
+    this.#wait(this.#fill(opf, flags, offset, length, buffer));
   }
 
   #fill(

@@ -2,9 +2,10 @@
 // requests. It does I/O from `add` on, and its type says so.
 
 import { MAX_LEN_BYTES, SECTOR_BYTES } from "../abi/layout.js";
+import { checkLogicalBlock } from "../abi/logical-block.js";
 import { BlockptError, checkInteger } from "../errors.js";
 import type { Bio } from "./bio.js";
-import { HardwareQueue } from "./hardware-queue.js";
+import { HardwareQueue, SWEEPS } from "./hardware-queue.js";
 import type { Operations } from "./operations.js";
 import type { TagSet } from "./tag-set.js";
 
@@ -43,9 +44,6 @@ export interface GenDiskOptions {
 export type GenDiskState = "initialized" | "added";
 
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-const MAX_BLOCK_BYTES = 65536;
-/** How often in a request's time the timer looks for those that are too old. */
-const SWEEPS = 8;
 
 /**
  * A disk on a driver's operations, after blk-mq's `gendisk`. Only a disk that was added does I/O.
@@ -93,7 +91,7 @@ export class GenDisk<State extends GenDiskState = "initialized"> {
     const { logicalBlockBytes = SECTOR_BYTES, maxLenBytes = MAX_LEN_BYTES } = limits;
     checkInteger("timeoutMs", timeoutMs, 1, MAX_TIMEOUT_MS);
     checkSectors(limits.sectors);
-    checkBlock(logicalBlockBytes);
+    checkLogicalBlock(logicalBlockBytes);
     checkInteger("maxLenBytes", maxLenBytes, logicalBlockBytes, 2 ** 32 - 1);
     if (!tags.adopt()) {
       throw new BlockptError("ERR_BLOCKPT_STATE", "the tag set is another disk's");
@@ -255,14 +253,4 @@ function unref(timer: ReturnType<typeof setInterval>): void {
 
 function checkSectors(sectors: number): void {
   checkInteger("sectors", sectors, 1, Math.floor(Number.MAX_SAFE_INTEGER / SECTOR_BYTES));
-}
-
-function checkBlock(bytes: number): void {
-  checkInteger("logicalBlockBytes", bytes, SECTOR_BYTES, MAX_BLOCK_BYTES);
-  if ((bytes & (bytes - 1)) !== 0) {
-    throw new BlockptError(
-      "ERR_BLOCKPT_INVALID_ARGUMENT",
-      `logicalBlockBytes is ${bytes}: a power of two is wanted`,
-    );
-  }
 }

@@ -28,8 +28,8 @@ export interface HardwareQueueParts {
   readonly roomHint: string;
 }
 
-/** How many sweeps fit into the time after which a request is given up. */
-const SWEEPS = 8;
+/** @internal How many sweeps fit into the time after which a request is given up. */
+export const SWEEPS = 8;
 /** Of so many looks the last one may block. */
 const LOOKS = 64;
 /** Longest block of a call that waits, before it looks for what is overdue. */

@@ -9,6 +9,8 @@
 // `sleeping`. In the second case 3 changes `bell`: before b, and then 1 came before c, which finds
 // the work; or after b, and then d returns at once, or is notified.
 
+import { Register, SLEEPING_OFFSET } from "../abi/layout.js";
+
 /** A doorbell, seen from either side. */
 export class Doorbell {
   readonly #words: Int32Array;
@@ -16,10 +18,22 @@ export class Doorbell {
   readonly #sleeping: number;
 
   /** @param bell,sleeping - where the two words are in the buffer, in bytes */
-  constructor(buffer: SharedArrayBuffer, bell: number, sleeping: number) {
+  private constructor(buffer: SharedArrayBuffer, bell: number, sleeping: number) {
     this.#words = new Int32Array(buffer);
     this.#bell = bell / 4;
     this.#sleeping = sleeping / 4;
+  }
+
+  /** The doorbell of a queue whose doorbell block is at an offset. */
+  static ofQueue(buffer: SharedArrayBuffer, block: number): Doorbell {
+    return new Doorbell(buffer, block, block + SLEEPING_OFFSET);
+  }
+
+  /** The doorbell of the command register of a BAR. */
+  static ofCommands(bar: DataView): Doorbell {
+    const at = (register: number): number => bar.byteOffset + register;
+    const buffer = bar.buffer as SharedArrayBuffer;
+    return new Doorbell(buffer, at(Register.commandBell), at(Register.commandSleeping));
   }
 
   /** Driver: after a publication. A device that is awake costs one load. */

@@ -3,9 +3,7 @@
 import { SECTOR_BYTES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { BusRange } from "../engine/engine.js";
-import { BlockptError, checkInteger } from "../errors.js";
-
-const MAX_BLOCK_BYTES = 65536;
+import { BlockptError } from "../errors.js";
 
 /** How a memory disc is opened again in another thread. */
 export interface MemoryDiscHandle {
@@ -65,20 +63,6 @@ export interface Disc {
   resize(sizeBytes?: number | undefined): void;
   /** Gives back what the disc holds; it is of no more use. */
   close(): void;
-}
-
-/**
- * Checks the size of a disc's blocks.
- *
- * @internal
- */
-export function checkLogicalBlock(bytes: number): void {
-  checkInteger("logicalBlockBytes", bytes, SECTOR_BYTES, MAX_BLOCK_BYTES);
-  if ((bytes & (bytes - 1)) === 0) return;
-  throw new BlockptError(
-    "ERR_BLOCKPT_INVALID_ARGUMENT",
-    `logicalBlockBytes is ${bytes}: a power of two is wanted`,
-  );
 }
 
 /**

@@ -14,10 +14,11 @@ import {
   writeSync,
 } from "node:fs";
 import { BlkStatus, Feature, SECTOR_BYTES } from "../abi/layout.js";
+import { checkLogicalBlock } from "../abi/logical-block.js";
 import type { Bus } from "../bus/bus.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError } from "../errors.js";
-import { checkDiscSize, checkLogicalBlock, type Disc, type FileDiscHandle } from "./disc.js";
+import { checkDiscSize, type Disc, type FileDiscHandle } from "./disc.js";
 
 /** Bytes of zeros that are written at once. */
 const ZEROS_BYTES = 256 * 1024;

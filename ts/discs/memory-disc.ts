@@ -1,10 +1,11 @@
 // A disc in the bus's endpoint memory: engines serve it without leaving their code.
 
 import { BlkStatus, Feature, SECTOR_BYTES } from "../abi/layout.js";
+import { checkLogicalBlock } from "../abi/logical-block.js";
 import type { Bus } from "../bus/bus.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError } from "../errors.js";
-import { checkDiscSize, checkLogicalBlock, type Disc, type MemoryDiscHandle } from "./disc.js";
+import { checkDiscSize, type Disc, type MemoryDiscHandle } from "./disc.js";
 
 /**
  * A disc of zeros in the bus's endpoint memory. What was written to it is gone

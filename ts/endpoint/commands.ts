@@ -91,11 +91,7 @@ export class CommandHandler {
   constructor(bar: DataView, target: CommandTarget) {
     this.#bar = bar;
     this.#words = new Int32Array(bar.buffer, bar.byteOffset, REGISTERS_BYTES / 4);
-    this.#doorbell = new Doorbell(
-      bar.buffer as SharedArrayBuffer,
-      bar.byteOffset + Register.commandBell,
-      bar.byteOffset + Register.commandSleeping,
-    );
+    this.#doorbell = Doorbell.ofCommands(bar);
     this.#target = target;
     this.#devices = target.listDevices();
     this.#poll();

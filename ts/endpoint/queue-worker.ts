@@ -6,13 +6,7 @@
 // further ends the loop with a report.
 
 import { parentPort, workerData } from "node:worker_threads";
-import {
-  BlkStatus,
-  DescriptorFlag,
-  Operation,
-  SECTOR_BYTES,
-  SLEEPING_OFFSET,
-} from "../abi/layout.js";
+import { BlkStatus, DescriptorFlag, Operation, SECTOR_BYTES } from "../abi/layout.js";
 import { type Bus, type BusHandle, openBusAs } from "../bus/bus.js";
 import type { MsixLocation } from "../bus/config-space.js";
 import { Doorbell } from "../bus/doorbell.js";
@@ -112,9 +106,7 @@ class Service {
     this.#control = new Int32Array(data.control);
     this.#resizes = Atomics.load(this.#control, QueueControl.resizesTaken);
     const { doorbell } = data;
-    if (doorbell !== undefined) {
-      this.#doorbell = new Doorbell(bus.buffer, doorbell, doorbell + SLEEPING_OFFSET);
-    }
+    if (doorbell !== undefined) this.#doorbell = Doorbell.ofQueue(bus.buffer, doorbell);
     this.#step = stepOf(bus, queue, openDisc(bus, data.disc), data.pio);
   }
 

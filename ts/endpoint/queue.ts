@@ -58,9 +58,7 @@ export class EndpointQueue {
     // The disc's size is in the limits.
     const resizes = Atomics.load(this.#control, QueueControl.resizes);
     Atomics.store(this.#control, QueueControl.resizesTaken, resizes);
-    // Only its bell is rung from here; the worker looks after the other word.
-    this.#doorbell =
-      doorbell === undefined ? undefined : new Doorbell(bus.buffer, doorbell, doorbell);
+    this.#doorbell = doorbell === undefined ? undefined : Doorbell.ofQueue(bus.buffer, doorbell);
     const data: Omit<QueueWorkerData, "owner"> = {
       bus: bus.handle,
       msix,

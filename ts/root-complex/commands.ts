@@ -34,13 +34,7 @@ export class CommandChannel {
 
   /** @param hasDoorbell - whether the endpoint may sleep until it is rung (protocol, section 5) */
   constructor(bar: DataView, timeoutMs: number, hasDoorbell: boolean) {
-    if (hasDoorbell) {
-      this.#doorbell = new Doorbell(
-        bar.buffer as SharedArrayBuffer,
-        bar.byteOffset + Register.commandBell,
-        bar.byteOffset + Register.commandSleeping,
-      );
-    }
+    if (hasDoorbell) this.#doorbell = Doorbell.ofCommands(bar);
     this.#bar = bar;
     this.#words = new Int32Array(bar.buffer, bar.byteOffset, Register.devName / 4);
     this.#timeoutMs = timeoutMs;

@@ -11,6 +11,7 @@ import {
   Register,
   SECTOR_BYTES,
 } from "../abi/layout.js";
+import { isLogicalBlock } from "../abi/logical-block.js";
 import { queueLayout } from "../abi/queue-layout.js";
 import { BlockptError } from "../errors.js";
 import { type CommandChannel, readDeviceNames } from "./commands.js";
@@ -30,7 +31,6 @@ export interface DiscFacts {
 
 /** What this side knows to use. */
 const KNOWN_FEATURES = Object.values(Feature).reduce((all: number, bit) => all | bit, 0);
-const MAX_BLOCK_BYTES = 65536;
 
 export class DeviceCommands {
   readonly #channel: CommandChannel;
@@ -75,13 +75,7 @@ export class DeviceCommands {
       return { ...plain, features: 0, logicalBlockBytes, maxLenBytes };
     }
     const { features, logicalBlockBytes, maxLenBytes } = answer;
-    const isPowerOfTwo = (logicalBlockBytes & (logicalBlockBytes - 1)) === 0;
-    if (
-      !isPowerOfTwo ||
-      logicalBlockBytes < SECTOR_BYTES ||
-      logicalBlockBytes > MAX_BLOCK_BYTES ||
-      maxLenBytes < logicalBlockBytes
-    ) {
+    if (!isLogicalBlock(logicalBlockBytes) || maxLenBytes < logicalBlockBytes) {
       throw new BlockptError(
         "ERR_BLOCKPT_PROTOCOL",
         `${device} claims to have blocks of ${logicalBlockBytes} bytes, and requests of at most ${maxLenBytes}`,

@@ -1,7 +1,7 @@
 // One queue of an attached disk, in the thread that uses it: the block layer's driver on the
 // driver's end of the rings.
 
-import { BlkStatus, Operation, SLEEPING_OFFSET } from "../abi/layout.js";
+import { BlkStatus, Operation } from "../abi/layout.js";
 import { GenDisk } from "../block/gendisk.js";
 import type { Operations } from "../block/operations.js";
 import type { Request, Segment } from "../block/request.js";
@@ -97,9 +97,7 @@ export class RemoteQueue implements Operations, CompletionSource {
     this.#address = new Uint32Array(depth);
     this.#mapped = new Uint32Array(depth);
     this.#bounced = new Uint8Array(depth);
-    if (doorbell !== undefined) {
-      this.#doorbell = new Doorbell(bus.buffer, doorbell, doorbell + SLEEPING_OFFSET);
-    }
+    if (doorbell !== undefined) this.#doorbell = Doorbell.ofQueue(bus.buffer, doorbell);
     bus.msix.locate(parts.msix, bus.bar.offset);
     // Its rings are not written while the disk is offline, nor while they are being cleared.
     do {
