@@ -33,8 +33,8 @@ const command = new Command("bench")
 Sections: descriptors, rings, copies, block, memory, file, dma, threads, idle.
 
 Examples:
-  npm run bench                                all of it: two minutes, more where others disturb it
-  node bench/bench.mjs --quick                 a smoke test of some 15 seconds
+  npm run bench                                all of it: four minutes, more where others disturb it
+  node bench/bench.mjs --quick                 a smoke test of some 40 seconds
   node bench/bench.mjs memory file             whole reads
   node bench/bench.mjs "copies: 4 KiB DMA"     two rows of a section
   node bench/bench.mjs --json > results.json   for another program`,
