@@ -29,6 +29,7 @@ export {
   type Controller,
   Endpoint,
   type EndpointOptions,
+  type ExportChanges,
   type ExportOptions,
 } from "./endpoint/endpoint.js";
 export type { QueueStopped, ReportQueueStopped } from "./endpoint/exported-disc.js";

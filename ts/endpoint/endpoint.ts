@@ -50,7 +50,7 @@ export interface BoundController extends Controller {
 export interface EndpointOptions {
   /** The controller, or its name. */
   controller: string | Controller;
-  /** PCI vendor, 0 to 0xffff. Default 0x0000. */
+  /** PCI vendor, 0 to 0xfffe. Default 0x0000. */
   vendorId?: number | undefined;
   /** PCI device, 0 to 0xffff. Default 0xc402. */
   deviceId?: number | undefined;
@@ -74,6 +74,12 @@ export interface ExportOptions {
   readOnly?: boolean | undefined;
   /** Move data by DMA; false copies memory discs word by word, to see what DMA gains. Default true. */
   dma?: boolean | undefined;
+}
+
+/** What of an export may be changed while nobody is attached. */
+export interface ExportChanges extends ExportOptions {
+  /** Another disc in its place; the former one is closed. */
+  disc?: Disc | undefined;
 }
 
 const MAX_VECTORS = 2048;
@@ -178,6 +184,16 @@ export class Endpoint {
     return this.#commands !== undefined;
   }
 
+  /** Whether it was closed. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Who the function is, in its configuration header. */
+  get identity(): FunctionIdentity {
+    return { ...this.#identity };
+  }
+
   /** The exports' names, in the order in which the root complex sees the discs. */
   get exports(): string[] {
     return [...this.#exports.keys()];
@@ -194,16 +210,8 @@ export class Endpoint {
    * a memory disc of another bus
    */
   async exportDisc(name: string, disc: Disc, options: ExportOptions = {}): Promise<void> {
-    const { discName = `/dev/${name}`, queues = 1, readOnly = false, dma = true } = options;
-    checkInteger("queues", queues, 1, 255);
-    checkDiscName(discName);
-    this.#checkDisc(name, disc);
-    const others = [...this.#exports.values()];
-    if (this.#exports.has(name) || others.some((exported) => exported.discName === discName)) {
-      throw new BlockptError("ERR_BLOCKPT_EXISTS", `${name}, or ${discName}, is exported already`);
-    }
-    if (others.some((exported) => exported.disc === disc)) {
-      throw new BlockptError("ERR_BLOCKPT_EXISTS", `${name}: that disc is exported already`);
+    if (this.#exports.has(name)) {
+      throw new BlockptError("ERR_BLOCKPT_EXISTS", `${name} is exported already`);
     }
     if (this.#exports.size === MAX_DEVICES) {
       throw new BlockptError(
@@ -211,7 +219,34 @@ export class Endpoint {
         `${name}: an endpoint exports at most ${MAX_DEVICES} discs`,
       );
     }
-    this.#exports.set(name, new ExportedDisc(discName, disc, queues, readOnly, !dma));
+    this.#exports.set(name, this.#makeExport(name, disc, options));
+  }
+
+  /**
+   * Changes how a disc is exported, or which; the rest stays as it was, and so does its place in the list.
+   *
+   * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SUCH_DISC`; `ERR_BLOCKPT_BUSY` while a root complex is attached;
+   * and as `exportDisc` does. Nothing is changed then
+   */
+  async changeExport(name: string, changes: ExportChanges): Promise<void> {
+    const before = this.#exportNamed(name);
+    refuseAttached(name, before);
+    const { disc = before.disc, discName, queues, readOnly, dma } = changes;
+    const { options } = before;
+    const after = this.#makeExport(
+      name,
+      disc,
+      {
+        discName: discName ?? options.discName,
+        queues: queues ?? options.queues,
+        readOnly: readOnly ?? options.readOnly,
+        dma: dma ?? options.dma,
+      },
+      before,
+    );
+    // Its key keeps its place.
+    this.#exports.set(name, after);
+    if (disc !== before.disc) before.disc.close();
   }
 
   /**
@@ -220,13 +255,8 @@ export class Endpoint {
    * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SUCH_DISC`; `ERR_BLOCKPT_BUSY` while a root complex is attached
    */
   async unexportDisc(name: string): Promise<void> {
-    const exported = this.#exports.get(name);
-    if (exported === undefined) {
-      throw new BlockptError("ERR_BLOCKPT_NO_SUCH_DISC", `${name} is not exported`);
-    }
-    if (exported.started) {
-      throw new BlockptError("ERR_BLOCKPT_BUSY", `${name} is attached: detach it first`);
-    }
+    const exported = this.#exportNamed(name);
+    refuseAttached(name, exported);
     this.#exports.delete(name);
     exported.disc.close();
   }
@@ -241,10 +271,7 @@ export class Endpoint {
    * that size
    */
   async resizeDisc(name: string, sizeBytes?: number | undefined): Promise<void> {
-    const exported = this.#exports.get(name);
-    if (exported === undefined) {
-      throw new BlockptError("ERR_BLOCKPT_NO_SUCH_DISC", `${name} is not exported`);
-    }
+    const exported = this.#exportNamed(name);
     if (sizeBytes !== undefined) checkDiscSize(name, sizeBytes, exported.disc.logicalBlockBytes);
     await exported.resize(this.#bus, sizeBytes);
   }
@@ -333,6 +360,36 @@ export class Endpoint {
     const discs = [...this.#exports.values()].map((exported) => exported.disc);
     this.#exports.clear();
     for (const disc of discs) disc.close();
+  }
+
+  #exportNamed(name: string): ExportedDisc {
+    const exported = this.#exports.get(name);
+    if (exported !== undefined) return exported;
+    throw new BlockptError("ERR_BLOCKPT_NO_SUCH_DISC", `${name} is not exported`);
+  }
+
+  /** Checks what is to be exported against all others; `replaced` is the one in whose place it comes. */
+  #makeExport(
+    name: string,
+    disc: Disc,
+    options: ExportOptions,
+    replaced?: ExportedDisc,
+  ): ExportedDisc {
+    const { discName = `/dev/${name}`, queues = 1, readOnly = false, dma = true } = options;
+    checkInteger("queues", queues, 1, 255);
+    checkDiscName(discName);
+    this.#checkDisc(name, disc);
+    for (const other of this.#exports.values()) {
+      if (other === replaced) continue;
+      if (other.discName === discName) {
+        const why = `${name}: ${discName} is exported already, and the root complex knows discs by these names`;
+        throw new BlockptError("ERR_BLOCKPT_EXISTS", why);
+      }
+      if (other.disc === disc) {
+        throw new BlockptError("ERR_BLOCKPT_EXISTS", `${name}: that disc is exported already`);
+      }
+    }
+    return new ExportedDisc(disc, { discName, queues, readOnly, dma });
   }
 
   #checkDisc(name: string, disc: Disc): void {
@@ -429,6 +486,11 @@ export class Endpoint {
   };
 }
 
+function refuseAttached(name: string, exported: ExportedDisc): void {
+  if (!exported.started) return;
+  throw new BlockptError("ERR_BLOCKPT_BUSY", `${name} is attached: detach it first`);
+}
+
 /** The smallest BAR for so many vectors: a power of two. */
 function leastBarBytes(vectors: number): number {
   const msix = Msix.bytes(vectors);
@@ -437,7 +499,8 @@ function leastBarBytes(vectors: number): number {
 }
 
 function checkIdentity(identity: FunctionIdentity): void {
-  checkInteger("vendorId", identity.vendorId, 0, 0xffff);
+  // 0xffff is what is read where no device is.
+  checkInteger("vendorId", identity.vendorId, 0, 0xfffe);
   checkInteger("deviceId", identity.deviceId, 0, 0xffff);
   checkInteger("revisionId", identity.revisionId, 0, 0xff);
   checkInteger("classCode", identity.classCode, 0, 0xffffff);

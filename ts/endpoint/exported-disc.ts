@@ -19,22 +19,33 @@ export interface QueueStopped {
   readonly reason: string;
 }
 
-export class ExportedDisc {
+/** How a disc is exported, in full. */
+export interface ExportedDiscOptions {
   readonly discName: string;
+  readonly queues: number;
+  readonly readOnly: boolean;
+  readonly dma: boolean;
+}
+
+export class ExportedDisc {
   readonly disc: Disc;
+  readonly options: ExportedDiscOptions;
   readonly readOnly: boolean;
   readonly queues: readonly EndpointQueue[];
   /** SET_IRQ for the disc's events: the vector to raise, counted from 1; 0 is none. */
   eventsIrq = 0;
-  readonly #pio: boolean;
   #started = false;
 
-  constructor(discName: string, disc: Disc, queues: number, readOnly: boolean, pio: boolean) {
-    this.discName = discName;
+  constructor(disc: Disc, options: ExportedDiscOptions) {
     this.disc = disc;
-    this.readOnly = readOnly || disc.readOnly;
-    this.queues = Array.from({ length: queues }, () => new EndpointQueue());
-    this.#pio = pio;
+    this.options = options;
+    this.readOnly = options.readOnly || disc.readOnly;
+    this.queues = Array.from({ length: options.queues }, () => new EndpointQueue());
+  }
+
+  /** What the root complex sees. */
+  get discName(): string {
+    return this.options.discName;
   }
 
   /** Whether a root complex is attached. */
@@ -60,7 +71,7 @@ export class ExportedDisc {
       const failed = (reason: string): void =>
         report({ discName: this.discName, queue: index, reason });
       try {
-        queue.start(surroundings, this.disc, this.readOnly, this.#pio, failed);
+        queue.start(surroundings, this.disc, this.readOnly, !this.options.dma, failed);
       } catch (error) {
         failed(`its worker cannot be started: ${String(error)}`);
         void this.stop();
