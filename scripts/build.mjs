@@ -1,6 +1,7 @@
 // Builds dist/: the library and its worker, then the command line, then the types.
 //
-//   dist/index.js abi.js queue-worker.js   bundles that share chunks; they import nothing from npm
+//   dist/index.js abi.js queue-worker.js   bundles that share chunks; they import nothing from npm:
+//                                          what parses partition tables is in a chunk of its own
 //   dist/blockpt.wasm                      the committed engine, beside the chunk that loads it
 //   dist/cli.js demo-*.js                  the command line and its demo's two threads, with what only
 //                                          they need; import `blockpt` as any user does
@@ -8,7 +9,7 @@
 
 import { execFileSync } from "node:child_process";
 import { chmodSync, copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { createRequire, isBuiltin } from "node:module";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -26,8 +27,22 @@ const shared = {
 
 rmSync(`${root}dist`, { recursive: true, force: true });
 
-await build({
+// A parser is CommonJS and asks for one of Node's modules with `require`, which a bundle has not.
+const nodeModulesForCommonJs = {
+  name: "node-modules-for-commonjs",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /./ }, ({ kind, path }) =>
+      kind === "require-call" && isBuiltin(path) ? { path, namespace: "node" } : undefined,
+    );
+    onLoad({ filter: /./, namespace: "node" }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
+const library = await build({
   ...shared,
+  metafile: true,
   entryPoints: {
     index: "ts/index.ts",
     abi: "ts/abi/index.ts",
@@ -35,6 +50,7 @@ await build({
   },
   splitting: true,
   chunkNames: "chunk-[hash]",
+  plugins: [nodeModulesForCommonJs],
 });
 copyFileSync(`${root}ts/engine/wasm/blockpt.wasm`, `${root}dist/blockpt.wasm`);
 
@@ -54,7 +70,7 @@ const commandLine = await build({
 });
 
 chmodSync(`${root}dist/cli.js`, 0o755);
-writeFileSync(`${root}dist/THIRD-PARTY-LICENSES.txt`, licensesOf(commandLine.metafile));
+writeFileSync(`${root}dist/THIRD-PARTY-LICENSES.txt`, licensesOf(library, commandLine));
 
 const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
 execFileSync(process.execPath, [tsc, "--project", "tsconfig.build.json"], {
@@ -62,11 +78,10 @@ execFileSync(process.execPath, [tsc, "--project", "tsconfig.build.json"], {
   stdio: "inherit",
 });
 
-/** The licence texts of the packages that a bundle holds. */
-function licensesOf({ inputs }) {
-  const folders = Object.keys(inputs).map(
-    (path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0],
-  );
+/** The licence texts of the packages that bundles hold. */
+function licensesOf(...builds) {
+  const inputs = builds.flatMap(({ metafile }) => Object.keys(metafile.inputs));
+  const folders = inputs.map((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0]);
   return [...new Set(folders)]
     .filter((folder) => folder !== undefined)
     .map((folder) => {

@@ -17,6 +17,7 @@
  * | `ERR_BLOCKPT_NO_SPACE` | a region of the bus is full: host memory, endpoint memory, workspace, descriptor space or vectors |
  * | `ERR_BLOCKPT_DISC_OPEN` | a disc's file cannot be opened; `cause` says why |
  * | `ERR_BLOCKPT_DISC_SIZE` | a disc is empty, not a multiple of 512 bytes, or too large |
+ * | `ERR_BLOCKPT_PARTITION` | no such partition, or no partition table that makes sense |
  * | `ERR_BLOCKPT_NAME` | a name cannot stand in the protocol's register |
  * | `ERR_BLOCKPT_EXISTS` | that name is exported already |
  * | `ERR_BLOCKPT_TOO_MANY_DISCS` | an endpoint exports at most 16 discs |
@@ -44,6 +45,7 @@ export type BlockptErrorCode = `ERR_BLOCKPT_${
   | "NO_SPACE"
   | "DISC_OPEN"
   | "DISC_SIZE"
+  | "PARTITION"
   | "NAME"
   | "EXISTS"
   | "TOO_MANY_DISCS"

@@ -21,9 +21,17 @@ export type {
 } from "./bus/config-space.js";
 export type { Iommu } from "./bus/iommu.js";
 export type { Msix } from "./bus/msix.js";
-export type { Disc, DiscHandle, FileDiscHandle, MemoryDiscHandle } from "./discs/disc.js";
+export type {
+  Disc,
+  DiscHandle,
+  FileDiscHandle,
+  MemoryDiscHandle,
+  PartitionDiscHandle,
+} from "./discs/disc.js";
+export { exportedName, type NamedDiscOptions, openDiscNamed } from "./discs/disc-name.js";
 export { FileDisc } from "./discs/file-disc.js";
 export { MemoryDisc } from "./discs/memory-disc.js";
+export { PartitionDisc } from "./discs/partition-disc.js";
 export {
   type BoundController,
   type Controller,

@@ -20,6 +20,12 @@ const LAYERS: readonly (readonly string[])[] = [
   ["cli"],
 ];
 
+/** What is bundled into the library from npm, each where it is wrapped and nowhere else. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  gpt: "discs/gpt-table.ts",
+  mbr: "discs/mbr-table.ts",
+};
+
 const layerOf = (room: string): number => LAYERS.findIndex((layer) => layer.includes(room));
 
 function sources(folder: string): string[] {
@@ -50,7 +56,7 @@ test.each(files)("ts/%s imports only rooms below its own", (file) => {
       const other = target.replace(/\.js$/, ".ts");
       if (other === room) continue;
       expect(layerOf(other), `${file} imports ${specifier}`).toBeLessThan(layerOf(room));
-    } else if (room !== "cli") {
+    } else if (room !== "cli" && PACKAGES[specifier] !== file) {
       expect(specifier, `${file} imports ${specifier}`).toMatch(/^node:/);
     }
   }
@@ -66,6 +72,35 @@ describe("the built library", () => {
       const allowed =
         specifier.startsWith("./") || builtinModules.includes(specifier.replace(/^node:/, ""));
       expect(allowed, `${name} imports ${specifier}`).toBe(true);
+    }
+  });
+
+  const npmPackagesIn = (name: string): string[] => {
+    const text = readFileSync(join(root, "dist", name), "utf8");
+    return [...text.matchAll(/^\s*\/\/ node_modules\/([^/\n]+)/gm)].map(
+      (match) => match[1] as string,
+    );
+  };
+
+  test("a chunk has the parsers of partition tables, and importing the library does not load it", () => {
+    const found = new Set(bundles.flatMap(npmPackagesIn));
+    expect([...found].sort()).toEqual(["bloodline", "chs", "cyclic-32", "gpt", "mbr"]);
+    // Static imports only: those in parentheses are made when they are wanted.
+    const loaded = new Set(["index.js", "abi.js", "queue-worker.js"]);
+    for (const name of loaded) {
+      const text = readFileSync(join(root, "dist", name), "utf8");
+      for (const match of text.matchAll(/(?:from|import)\s*"\.\/([^"]+)"/g)) {
+        loaded.add(match[1] as string);
+      }
+    }
+    expect(loaded.size).toBeGreaterThan(3);
+    expect([...loaded].flatMap(npmPackagesIn)).toEqual([]);
+  });
+
+  test("the licences of all that is bundled are told", () => {
+    const text = readFileSync(join(root, "dist/THIRD-PARTY-LICENSES.txt"), "utf8");
+    for (const name of new Set([...bundles, "cli.js"].flatMap(npmPackagesIn))) {
+      expect(text).toMatch(new RegExp(`^${name} [0-9.]+, \\w+$`, "m"));
     }
   });
 });

@@ -61,6 +61,25 @@ test("its two entry points are imported, and a disc goes through the rings", asy
   expect({ stdout, stderr }).toEqual({ stdout: "wasm 7 28688\n", stderr: "" });
 });
 
+test("it opens a partition without the packages that parse the table, and without a warning", async () => {
+  await writeFile(
+    join(folder, "partition.js"),
+    `import { createBus, MemoryDisc, PartitionDisc } from "blockpt";
+     const bus = await createBus();
+     const disc = MemoryDisc.create(bus, 1024 * 1024);
+     const table = new DataView(bus.buffer, disc.busRange.offset, 512);
+     table.setUint32(446 + 8, 64, true);
+     table.setUint32(446 + 12, 128, true);
+     table.setUint16(510, 0xaa55, true);
+     console.log((await PartitionDisc.open(disc, 1)).sizeBytes);
+     table.setUint8(446 + 4, 0xee);
+     new Uint8Array(bus.buffer, disc.busRange.offset + 512).set(new TextEncoder().encode("EFI PART"));
+     console.log((await PartitionDisc.open(disc, 1).catch((error) => error)).code);`,
+  );
+  const { stdout, stderr } = await run(process.execPath, ["partition.js"], { cwd: folder });
+  expect({ stdout, stderr }).toEqual({ stdout: "65536\nERR_BLOCKPT_PARTITION\n", stderr: "" });
+});
+
 test("its types stand on their own, under node16 and bundler resolution", async () => {
   await writeFile(
     join(folder, "use.ts"),

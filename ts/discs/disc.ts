@@ -27,12 +27,25 @@ export interface FileDiscHandle {
   readonly readOnly: boolean;
 }
 
+/** How a partition is opened again in another thread. */
+export interface PartitionDiscHandle {
+  /** Which kind. */
+  readonly kind: "partition";
+  /** The disc that it is a range of. */
+  readonly inner: DiscHandle;
+  /** Where it starts on that disc, in bytes. */
+  readonly startBytes: number;
+  /** Size in bytes. */
+  readonly sizeBytes: number;
+}
+
 /** How a disc is opened again in another thread; can be posted. */
-export type DiscHandle = MemoryDiscHandle | FileDiscHandle;
+export type DiscHandle = MemoryDiscHandle | FileDiscHandle | PartitionDiscHandle;
 
 /**
- * A block device that an endpoint can export: a `FileDisc` or a `MemoryDisc`, and no other. Offsets
- * and lengths are bytes, multiples of 512, and within the disc: whoever calls has checked them.
+ * A block device that an endpoint can export: a `FileDisc`, a `MemoryDisc` or a `PartitionDisc`, and
+ * no other. Offsets and lengths are bytes, multiples of 512, and within the disc: whoever calls has
+ * checked them.
  */
 export interface Disc {
   /** Size in bytes, a multiple of 512. */
@@ -47,6 +60,14 @@ export interface Disc {
   readonly handle: DiscHandle;
   /** Where the disc lies in the bus, if it does: an engine then serves it by itself. */
   readonly busRange: BusRange | undefined;
+  /** Whether an endpoint on that bus can export it: a disc in memory lies in one bus, a file in none. */
+  isOn(bus: Bus): boolean;
+  /**
+   * Reads from the disc for the endpoint's own use, as its partition table.
+   *
+   * @throws {@link BlockptError} `ERR_BLOCKPT_IO` if it cannot be read
+   */
+  readBytes(lenBytes: number, offsetBytes: number): Uint8Array;
   /** Reads from the disc into host memory; gives one of `BlkStatus`. */
   readInto(bus: Bus, address: number, lenBytes: number, offsetBytes: number): number;
   /** Writes from host memory to the disc; gives one of `BlkStatus`. */

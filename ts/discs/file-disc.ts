@@ -111,6 +111,19 @@ export class FileDisc implements Disc {
     return { kind: "file", fd: this.#fd, sizeBytes: this.sizeBytes, readOnly: this.readOnly };
   }
 
+  /** A file is in no bus: any endpoint can export it. */
+  isOn(): boolean {
+    return true;
+  }
+
+  readBytes(lenBytes: number, offsetBytes: number): Uint8Array {
+    const bytes = new Uint8Array(lenBytes);
+    const blkStatus = this.#move(readSync, bytes, 0, lenBytes, offsetBytes);
+    if (blkStatus === BlkStatus.OK) return bytes;
+    const why = `${lenBytes} bytes at ${offsetBytes} of the disc's file cannot be read`;
+    throw new BlockptError("ERR_BLOCKPT_IO", why, { blkStatus });
+  }
+
   readInto(bus: Bus, address: number, lenBytes: number, offsetBytes: number): number {
     return this.#transfer(readSync, bus, address, lenBytes, offsetBytes);
   }

@@ -80,6 +80,11 @@ export class MemoryDisc implements Disc {
     return { kind: "memory", range: this.busRange, readOnly: this.readOnly };
   }
 
+  readBytes(lenBytes: number, offsetBytes: number): Uint8Array {
+    // A copy: what is in the bus may change under whoever checks it.
+    return new Uint8Array(this.#bus.buffer, this.busRange.offset + offsetBytes, lenBytes).slice();
+  }
+
   readInto(bus: Bus, address: number, lenBytes: number, offsetBytes: number): number {
     bus.engine.copy(address, this.busRange.offset + offsetBytes, lenBytes);
     return BlkStatus.OK;

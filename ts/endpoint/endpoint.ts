@@ -10,7 +10,6 @@ import {
   MAGIC,
   MAX_DEVICES,
   MAX_LEN_BYTES,
-  MAX_NAME_BYTES,
   MIN_DESCRIPTORS,
   REGISTERS_BYTES,
   Register,
@@ -22,8 +21,8 @@ import type { FunctionIdentity, MsixLocation } from "../bus/config-space.js";
 import { setEndpointHere } from "../bus/local-endpoints.js";
 import { Msix } from "../bus/msix.js";
 import { checkDiscSize, type Disc } from "../discs/disc.js";
-import { FileDisc } from "../discs/file-disc.js";
-import { MemoryDisc } from "../discs/memory-disc.js";
+import { nameComplaint } from "../discs/disc-name.js";
+import { isDisc, isPartOf } from "../discs/partition-disc.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError, callBack, checkInteger } from "../errors.js";
 import { CommandHandler } from "./commands.js";
@@ -205,9 +204,9 @@ export class Endpoint {
    *
    * @param name - what the export is called here
    * @throws {@link BlockptError} `ERR_BLOCKPT_NAME` if the disc's name cannot stand in the
-   * register; `ERR_BLOCKPT_EXISTS` if either name, or the disc itself, is exported already;
-   * `ERR_BLOCKPT_TOO_MANY_DISCS` for the 17th; `ERR_BLOCKPT_INVALID_ARGUMENT` for what is no disc, or
-   * a memory disc of another bus
+   * register; `ERR_BLOCKPT_EXISTS` if either name, or the disc itself, is exported already, or one of the
+   * two discs is a partition of the other; `ERR_BLOCKPT_TOO_MANY_DISCS` for the 17th;
+   * `ERR_BLOCKPT_INVALID_ARGUMENT` for what is no disc, or a disc in the memory of another bus
    */
   async exportDisc(name: string, disc: Disc, options: ExportOptions = {}): Promise<void> {
     if (this.#exports.has(name)) {
@@ -385,21 +384,23 @@ export class Endpoint {
         const why = `${name}: ${discName} is exported already, and the root complex knows discs by these names`;
         throw new BlockptError("ERR_BLOCKPT_EXISTS", why);
       }
-      if (other.disc === disc) {
-        throw new BlockptError("ERR_BLOCKPT_EXISTS", `${name}: that disc is exported already`);
+      if (isPartOf(other.disc, disc) || isPartOf(disc, other.disc)) {
+        const why = `${name}: that disc, or what it is a partition of, is exported already`;
+        throw new BlockptError("ERR_BLOCKPT_EXISTS", why);
       }
     }
     return new ExportedDisc(disc, { discName, queues, readOnly, dma });
   }
 
   #checkDisc(name: string, disc: Disc): void {
-    if (!(disc instanceof FileDisc || disc instanceof MemoryDisc)) {
+    if (!isDisc(disc)) {
       throw new BlockptError(
         "ERR_BLOCKPT_INVALID_ARGUMENT",
-        `${name}: a FileDisc or a MemoryDisc is wanted, as await FileDisc.open("disk.img") gives one`,
+        `${name}: a FileDisc, a MemoryDisc or a PartitionDisc is wanted, ` +
+          'as await FileDisc.open("disk.img") gives one',
       );
     }
-    if (disc instanceof MemoryDisc && !disc.isOn(this.#bus)) {
+    if (!disc.isOn(this.#bus)) {
       throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", `${name}: the disc is on another bus`);
     }
   }
@@ -509,19 +510,10 @@ function checkIdentity(identity: FunctionIdentity): void {
 }
 
 function checkDiscName(discName: string): void {
-  const bytes = new TextEncoder().encode(discName).length;
-  const complaint =
-    bytes === 0
-      ? "is empty"
-      : bytes > MAX_NAME_BYTES
-        ? `has ${bytes} bytes, at most ${MAX_NAME_BYTES} fit`
-        : /[;\0]/.test(discName)
-          ? "has a ; or a NUL"
-          : undefined;
-  if (complaint !== undefined) {
-    throw new BlockptError(
-      "ERR_BLOCKPT_NAME",
-      `the disc name ${JSON.stringify(discName)} ${complaint}`,
-    );
-  }
+  const complaint = nameComplaint(discName);
+  if (complaint === undefined) return;
+  throw new BlockptError(
+    "ERR_BLOCKPT_NAME",
+    `the disc name ${JSON.stringify(discName)} ${complaint}`,
+  );
 }

@@ -1,0 +1,124 @@
+// What a disc is called: what a name of a disc opens, and the name under which the root complex sees it.
+
+import { posix } from "node:path";
+import { MAX_NAME_BYTES } from "../abi/layout.js";
+import type { Bus } from "../bus/bus.js";
+import { BlockptError } from "../errors.js";
+import type { Disc } from "./disc.js";
+import { FileDisc } from "./file-disc.js";
+import { MemoryDisc } from "./memory-disc.js";
+import { PartitionDisc } from "./partition-disc.js";
+
+/** How a disc of a name is opened. */
+export interface NamedDiscOptions {
+  /** Refuse writes, and open a file for reading only. Default false. */
+  readOnly?: boolean | undefined;
+  /** Only this partition of it: a number or a UUID, as `PartitionDisc.open` takes them. Default: all of it. */
+  partition?: number | string | undefined;
+}
+
+const MEMORY = /^memory:/i;
+const SIZE = /^(\d+)(?:b|([kmg])(?:i?b)?)?$/i;
+const UNITS: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+
+/**
+ * Opens the disc of a name, and of that a partition.
+ *
+ * @param bus - where a disc in memory is made
+ * @param name - the path of a file or a block device; or `memory:` and the size of a disc of zeros, in
+ * bytes, or with K, M or G in powers of 1024 (`64M`, `64MB` and `64MiB` are one). Case does
+ * not matter there; a file of such a name is opened as `./memory:64M`
+ * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` for a size that is none; else what
+ * `FileDisc.open`, `MemoryDisc.create` and `PartitionDisc.open` throw. Nothing is open then
+ *
+ * @example
+ * ```ts
+ * import { createBus, openDiscNamed } from "blockpt";
+ *
+ * const disc = await openDiscNamed(await createBus(), "memory:1M");
+ * console.log(disc.sizeBytes); // 1048576
+ * disc.close();
+ * ```
+ */
+export async function openDiscNamed(
+  bus: Bus,
+  name: string,
+  options: NamedDiscOptions = {},
+): Promise<Disc> {
+  const { readOnly = false, partition } = options;
+  const disc = isMemoryName(name)
+    ? MemoryDisc.create(bus, memoryBytes(name), { readOnly })
+    : await FileDisc.open(name, { readOnly });
+  if (partition === undefined) return disc;
+  try {
+    return await PartitionDisc.open(disc, partition);
+  } catch (error) {
+    disc.close();
+    throw error;
+  }
+}
+
+/**
+ * The name under which the root complex sees a disc, after Linux: a partition's number stands behind
+ * the disc's name, with a `p` before it if that ends in a digit. A name that does not fit the
+ * protocol's register becomes its last path component.
+ *
+ * @param partition - its number: of one that was opened by UUID, `PartitionDisc.number`
+ * @throws {@link BlockptError} `ERR_BLOCKPT_NAME` if that does not fit either: 1 to 63 bytes of UTF-8
+ * without `;` and NUL do
+ *
+ * @example
+ * ```ts
+ * import { exportedName } from "blockpt";
+ *
+ * console.log(exportedName("/dev/sda", 1)); // /dev/sda1
+ * console.log(exportedName("/dev/nvme0n1", 1)); // /dev/nvme0n1p1
+ * console.log(exportedName(`/srv/${"images/".repeat(10)}disk.img`)); // disk.img
+ * ```
+ */
+export function exportedName(discName: string, partition?: number | undefined): string {
+  const separator = /\d$/.test(discName) ? "p" : "";
+  const suffix = partition === undefined ? "" : `${separator}${partition}`;
+  const name = `${discName}${suffix}`;
+  if (discName !== "" && nameComplaint(name) === undefined) return name;
+  const last = posix.basename(discName);
+  const short = `${last}${suffix}`;
+  const complaint = last === "" ? "is empty" : nameComplaint(short);
+  if (complaint === undefined) return short;
+  throw new BlockptError(
+    "ERR_BLOCKPT_NAME",
+    `${JSON.stringify(name)} cannot be the name of an exported disc, and the last part of it ` +
+      `${complaint}: set export_name`,
+  );
+}
+
+/**
+ * Why a name cannot stand in the protocol's register; undefined if it can.
+ *
+ * @internal
+ */
+export function nameComplaint(name: string): string | undefined {
+  const bytes = new TextEncoder().encode(name).length;
+  if (bytes === 0) return "is empty";
+  if (bytes > MAX_NAME_BYTES) return `has ${bytes} bytes, at most ${MAX_NAME_BYTES} fit`;
+  return /[;\0]/.test(name) ? "has a ; or a NUL" : undefined;
+}
+
+/**
+ * Whether a name is that of a disc in memory: `memory:SIZE`.
+ *
+ * @internal
+ */
+export function isMemoryName(name: string): boolean {
+  return MEMORY.test(name);
+}
+
+/** The size in `memory:SIZE`. */
+function memoryBytes(name: string): number {
+  const [, digits, unit = ""] = SIZE.exec(name.replace(MEMORY, "")) ?? [];
+  if (digits !== undefined) return Number(digits) * (UNITS[unit.toLowerCase()] ?? 1);
+  throw new BlockptError(
+    "ERR_BLOCKPT_INVALID_ARGUMENT",
+    `${JSON.stringify(name)} has no size: memory:SIZE is wanted, SIZE in bytes or as 64K, 64M or 1G`,
+  );
+}
