@@ -43,7 +43,9 @@ export type {
 } from "./engine/engine.js";
 export {
   COMPLETION_WORDS,
+  COUNTERS,
   CompletionWord,
+  Counter,
   LIST_CAPACITY,
   QueueFault,
   REQUEST_WORDS,
