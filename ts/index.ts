@@ -17,6 +17,7 @@ export type {
   ConfigHeader,
   ConfigSpace,
   FunctionIdentity,
+  MsiCapability,
   MsixLocation,
 } from "./bus/config-space.js";
 export type { Iommu } from "./bus/iommu.js";

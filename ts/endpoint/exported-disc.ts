@@ -1,9 +1,10 @@
 // A disc as an endpoint exports it: under a name, with queues that the root complex
 // sets up, starts and stops.
 
-import { Feature, SECTOR_BYTES } from "../abi/layout.js";
+import { Feature, MAX_NAME_BYTES, SECTOR_BYTES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { Disc } from "../discs/disc.js";
+import { BlockptError } from "../errors.js";
 import { EndpointQueue, type QueueSurroundings } from "./queue.js";
 
 /** Where an endpoint tells what it does, and what went wrong on a queue. */
@@ -112,5 +113,24 @@ export class ExportedDisc {
 
   async #limit(sectors: number): Promise<void> {
     await Promise.all(this.queues.map((queue) => queue.resize(sectors)));
+  }
+}
+
+/** Throws unless a name can stand in the register. */
+export function checkDiscName(discName: string): void {
+  const bytes = new TextEncoder().encode(discName).length;
+  const complaint =
+    bytes === 0
+      ? "is empty"
+      : bytes > MAX_NAME_BYTES
+        ? `has ${bytes} bytes, at most ${MAX_NAME_BYTES} fit`
+        : /[;\0]/.test(discName)
+          ? "has a ; or a NUL"
+          : undefined;
+  if (complaint !== undefined) {
+    throw new BlockptError(
+      "ERR_BLOCKPT_NAME",
+      `the disc name ${JSON.stringify(discName)} ${complaint}`,
+    );
   }
 }
