@@ -17,6 +17,7 @@ export type {
   ConfigHeader,
   ConfigSpace,
   FunctionIdentity,
+  MsiCapability,
   MsixLocation,
 } from "./bus/config-space.js";
 export type { Iommu } from "./bus/iommu.js";
@@ -52,7 +53,9 @@ export type {
 } from "./engine/engine.js";
 export {
   COMPLETION_WORDS,
+  COUNTERS,
   CompletionWord,
+  Counter,
   LIST_CAPACITY,
   QueueFault,
   REQUEST_WORDS,

@@ -3,7 +3,7 @@
 import { createBus, Endpoint } from "blockpt";
 import { REGISTERS_BYTES } from "blockpt/abi";
 import { expect, test } from "vitest";
-import { afterThisTest } from "../api/rig.js";
+import { afterThisTest, makeEndpoint } from "../api/rig.js";
 
 test("reads as all ones without a link, and as a function of class ff00 with one", async () => {
   const bus = await createBus();
@@ -51,6 +51,64 @@ test("reads as all ones without a link, and as a function of class ff00 with one
     msix: { vectors: 512 },
   });
 
+  // Nobody asked for the rest.
+  expect(bytes.readUInt8(0x0c)).toBe(0);
+  expect(bytes.readUInt8(0x3d)).toBe(0);
+  expect(bus.configSpace.read()).toMatchObject({ cacheLineSize: 0, interruptPin: 0 });
+  expect(bus.configSpace.read()?.msi).toBeUndefined();
+
   await endpoint.stop();
   expect(bytes.every((byte) => byte === 0xff)).toBe(true);
+});
+
+test.each([
+  [1, 0],
+  [2, 1],
+  [3, 2],
+  [16, 4],
+  [17, 5],
+  [32, 5],
+])("shows MSI of %d messages as 2 to the %d, and not enabled", async (msiInterrupts, order) => {
+  const { bus, endpoint } = await makeEndpoint({}, { msiInterrupts });
+  expect(endpoint.msiInterrupts).toBe(msiInterrupts);
+  await endpoint.start();
+  const { offset, length } = bus.configSpace.range;
+  const bytes = Buffer.from(bus.buffer, offset, length);
+  const msix = bytes.readUInt8(0x34);
+  const msi = bytes.readUInt8(msix + 1);
+  expect(bytes.readUInt8(msix)).toBe(0x11);
+  expect(msi).toBeGreaterThanOrEqual(msix + 12);
+  expect([bytes.readUInt8(msi), bytes.readUInt8(msi + 1)]).toEqual([0x05, 0]);
+  // Bit 7: its address has 64 bits. Bits 1 to 3: how many messages. Bit 0, enable, is clear.
+  expect(bytes.readUInt16LE(msi + 2)).toBe(0x80 | (order << 1));
+  expect(bytes.subarray(msi + 4, msi + 14).every((byte) => byte === 0)).toBe(true);
+  expect(bus.configSpace.read()).toMatchObject({
+    msi: { messages: 2 ** order },
+    msix: { vectors: 32 },
+  });
+  expect(bus.configSpace.msixMaySend).toBe(true);
+});
+
+test("shows the cache line size and the interrupt pin of the identity", async () => {
+  const identity = { cacheLineSize: 0xff, interruptPin: 4 };
+  const { bus, endpoint } = await makeEndpoint({}, { identity });
+  await endpoint.start();
+  const { offset, length } = bus.configSpace.range;
+  const bytes = Buffer.from(bus.buffer, offset, length);
+  expect(bytes.readUInt32LE(0x0c)).toBe(0xff);
+  expect(bytes.readUInt32LE(0x3c)).toBe(4 << 8);
+  expect(bus.configSpace.read()).toMatchObject(identity);
+});
+
+test.each([
+  { identity: { cacheLineSize: 0x100 } },
+  { identity: { cacheLineSize: -1 } },
+  { identity: { interruptPin: 5 } },
+  { identity: { interruptPin: 0.5 } },
+  { msiInterrupts: 33 },
+  { msiInterrupts: -1 },
+])("refuses %j", async (options) => {
+  await expect(makeEndpoint({}, options)).rejects.toEqual(
+    expect.objectContaining({ code: "ERR_BLOCKPT_INVALID_ARGUMENT" }),
+  );
 });

@@ -4,6 +4,8 @@
 import {
   BlockptError,
   type Bus,
+  COUNTERS,
+  Counter,
   createBus,
   type DeviceQueue,
   type DriverQueue,
@@ -186,7 +188,14 @@ function perform(rig: Rig, step: Step, inService: number[]): unknown {
   }
 }
 
-/** Runs a script on both engines, and compares results and bytes after each step. */
+/** What a device queue has counted, by name. */
+function countersOf({ device }: Rig): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(Counter).map(([name, word]) => [name, device.counters[word] as number]),
+  );
+}
+
+/** Runs a script on both engines, and compares results, bytes and counters after each step. */
 function compare(rigs: readonly [Rig, Rig], steps: readonly Step[], kind?: QueueKind): void {
   for (const rig of rigs) reset(rig, kind);
   let outstanding: number[] = [];
@@ -200,6 +209,13 @@ function compare(rigs: readonly [Rig, Rig], steps: readonly Step[], kind?: Queue
     expect(other, `result of step ${index}, ${step.kind}`).toEqual(one);
     const same = visible(rigs[0].bus).equals(visible(rigs[1].bus));
     expect(same, `bytes after step ${index}, ${step.kind}`).toBe(true);
+    const [counted, countedToo] = rigs.map(countersOf);
+    expect(countedToo, `counters after step ${index}, ${step.kind}`).toEqual(counted);
+    const answered = ["reads", "writes", "flushes", "discards", "errors"].reduce(
+      (sum, name) => sum + (counted?.[name] as number),
+      0,
+    );
+    expect(answered, `answers after step ${index}`).toBe(rigs[0].device.completed);
     if (step.kind === "fetch") {
       const { count, requests } = one as { count: number; requests: number[] };
       for (let fetched = 0; fetched < count; fetched++) {
@@ -384,6 +400,59 @@ describe("both engines", () => {
           expect(disc[62 * SECTOR_BYTES - 1]).toBe((61 + 62 * SECTOR_BYTES - 1) & 0xff);
         }
       }
+    }
+  });
+
+  test("count what they answered, and what with an error", () => {
+    const { READ, WRITE, DISCARD, WRITE_ZEROES } = Operation;
+    const of = (opf: number, len: number) => ({ sector: 0, page: 0, len, opf, flags: 0 });
+    const malformed = [of(READ, 100), of(7, 512), { ...of(WRITE, 512), sector: 64 }];
+    const good = [
+      of(READ, 512),
+      of(READ, 8192),
+      of(WRITE, 1024),
+      FLUSH,
+      of(DISCARD, 512),
+      of(WRITE_ZEROES, 4096),
+    ];
+    const submit: Step = { kind: "submit", requests: [...malformed, ...good] };
+    const nothing = Object.fromEntries(Object.keys(Counter).map((name) => [name, 0]));
+    const served = {
+      reads: 2,
+      writes: 1,
+      flushes: 1,
+      discards: 2,
+      bytesRead: 8704,
+      bytesWritten: 1024,
+      errors: 3,
+    };
+    compare(rigs, []);
+    for (const rig of rigs) {
+      expect(countersOf(rig)).toEqual(nothing);
+      expect(rig.device.counters).toHaveLength(COUNTERS);
+    }
+    compare(rigs, [submit, { kind: "serve", pio: false, most: 100 }]);
+    for (const rig of rigs) expect(countersOf(rig)).toEqual(served);
+
+    // What was handed out is counted once it is answered, by the status that it gets.
+    compare(rigs, [submit, { kind: "fetch" }]);
+    for (const rig of rigs) expect(countersOf(rig)).toEqual({ ...nothing, errors: 3 });
+    const all = [0, 1, 2, 3, 4, 5];
+    compare(rigs, [
+      submit,
+      { kind: "fetch" },
+      { kind: "complete", picks: all, status: BlkStatus.OK },
+    ]);
+    for (const rig of rigs) expect(countersOf(rig)).toEqual(served);
+    compare(rigs, [
+      submit,
+      { kind: "fetch" },
+      { kind: "complete", picks: [0, 3], status: BlkStatus.OK },
+      { kind: "complete", picks: all, status: BlkStatus.MEDIUM },
+    ]);
+    for (const rig of rigs) {
+      const some = { reads: 1, flushes: 1, bytesRead: 512, errors: 7 };
+      expect(countersOf(rig)).toEqual({ ...nothing, ...some });
     }
   });
 

@@ -104,13 +104,7 @@ export class PartitionDisc implements Disc {
       const why = "PartitionDisc.open takes a FileDisc, a MemoryDisc or a PartitionDisc";
       throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", why);
     }
-    if (typeof partition === "number") checkInteger("partition", partition, 1, MAX_NUMBER);
-    else if (!UUID.test(partition)) {
-      throw new BlockptError(
-        "ERR_BLOCKPT_INVALID_ARGUMENT",
-        `partition is ${JSON.stringify(partition)}: a number, a GUID or xxxxxxxx-NN is wanted`,
-      );
-    }
+    checkPartition(partition);
     // Only here: who opens no partition loads no parser.
     const { findPartition } = await import("./partition-table.js");
     const disc = new PartitionDisc(inner, findPartition(inner, partition));
@@ -184,6 +178,21 @@ export class PartitionDisc implements Disc {
       "a request is not inside its partition",
     );
     return this.startBytes + offsetBytes;
+  }
+}
+
+/**
+ * Checks what is to say which partition.
+ *
+ * @internal
+ */
+export function checkPartition(partition: number | string): void {
+  if (typeof partition === "number") checkInteger("partition", partition, 1, MAX_NUMBER);
+  else if (!UUID.test(partition)) {
+    throw new BlockptError(
+      "ERR_BLOCKPT_INVALID_ARGUMENT",
+      `partition is ${JSON.stringify(partition)}: a number, a GUID or xxxxxxxx-NN is wanted`,
+    );
   }
 }
 

@@ -17,16 +17,15 @@ import {
 } from "../abi/layout.js";
 import { queueLayout } from "../abi/queue-layout.js";
 import type { Bus } from "../bus/bus.js";
-import type { FunctionIdentity, MsixLocation } from "../bus/config-space.js";
+import { checkIdentity, type FunctionIdentity, type MsixLocation } from "../bus/config-space.js";
 import { setEndpointHere } from "../bus/local-endpoints.js";
 import { Msix } from "../bus/msix.js";
 import { checkDiscSize, type Disc } from "../discs/disc.js";
-import { nameComplaint } from "../discs/disc-name.js";
 import { isDisc, isPartOf } from "../discs/partition-disc.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError, callBack, checkInteger } from "../errors.js";
 import { CommandHandler } from "./commands.js";
-import { ExportedDisc, type ReportQueueStopped } from "./exported-disc.js";
+import { checkDiscName, ExportedDisc, type ReportQueueStopped } from "./exported-disc.js";
 import type { QueueSurroundings } from "./queue.js";
 
 /** The controller that a function is bound to. */
@@ -55,6 +54,11 @@ export interface EndpointOptions {
   deviceId?: number | undefined;
   /** MSI-X vectors, 1 to 2048. Default 32. */
   msixInterrupts?: number | undefined;
+  /**
+   * Messages of an MSI capability in configuration space, 0 to 32, of which PCI makes a power of two; with 0
+   * there is none. It is for whoever reads it: interrupts are MSI-X. Default 0.
+   */
+  msiInterrupts?: number | undefined;
   /** The rest of the configuration header. */
   identity?: Partial<Omit<FunctionIdentity, "vendorId" | "deviceId">> | undefined;
   /** Hears why commands were refused and queues stopped, a line each. */
@@ -82,6 +86,7 @@ export interface ExportChanges extends ExportOptions {
 }
 
 const MAX_VECTORS = 2048;
+const MAX_MSI_MESSAGES = 32;
 /** The heartbeat moves twice as often as the protocol asks for. */
 const HEARTBEAT_MS = 500;
 /** An endpoint whose heartbeat stands still for so long is gone: two of the protocol's heartbeats. */
@@ -108,6 +113,8 @@ export class Endpoint {
   readonly controller: BoundController;
   /** MSI-X vectors. */
   readonly msixInterrupts: number;
+  /** Messages of the MSI capability, 0 where there is none. */
+  readonly msiInterrupts: number;
   readonly #bus: Bus;
   readonly #identity: FunctionIdentity;
   readonly #msix: MsixLocation;
@@ -125,6 +132,7 @@ export class Endpoint {
     this.#bus = bus;
     this.controller = controller;
     this.msixInterrupts = options.msixInterrupts ?? 32;
+    this.msiInterrupts = options.msiInterrupts ?? 0;
     this.#identity = {
       vendorId: options.vendorId ?? VENDOR_ID,
       deviceId: options.deviceId ?? DEVICE_ID,
@@ -132,10 +140,13 @@ export class Endpoint {
       classCode: BASE_CLASS << 16,
       subsystemVendorId: 0,
       subsystemId: 0,
+      cacheLineSize: 0,
+      interruptPin: 0,
       ...options.identity,
     };
     checkIdentity(this.#identity);
     checkInteger("msixInterrupts", this.msixInterrupts, 1, controller.maxVectors);
+    checkInteger("msiInterrupts", this.msiInterrupts, 0, MAX_MSI_MESSAGES);
     const msix = Msix.bytes(this.msixInterrupts);
     const available = bus.bar.length - REGISTERS_BYTES - msix.table - msix.pending;
     if (available < queueLayout(MIN_DESCRIPTORS).bytes) {
@@ -296,7 +307,8 @@ export class Endpoint {
     this.#generation = generation;
     this.#bus.msix.locate(this.#msix, this.#bus.bar.offset);
     this.#writeRegisters();
-    this.#bus.configSpace.linkUp(this.#identity, this.#bus.bar.offset, this.#msix);
+    const { configSpace, bar } = this.#bus;
+    configSpace.linkUp(this.#identity, bar.offset, this.#msix, this.msiInterrupts);
     const surroundings = this.#surroundings;
     this.#commands = new CommandHandler(this.#bus.barView(), {
       listDevices: () => [...this.#exports.values()],
@@ -497,23 +509,4 @@ function leastBarBytes(vectors: number): number {
   const msix = Msix.bytes(vectors);
   const used = REGISTERS_BYTES + msix.table + msix.pending + queueLayout(MIN_DESCRIPTORS).bytes;
   return 2 ** Math.ceil(Math.log2(used));
-}
-
-function checkIdentity(identity: FunctionIdentity): void {
-  // 0xffff is what is read where no device is.
-  checkInteger("vendorId", identity.vendorId, 0, 0xfffe);
-  checkInteger("deviceId", identity.deviceId, 0, 0xffff);
-  checkInteger("revisionId", identity.revisionId, 0, 0xff);
-  checkInteger("classCode", identity.classCode, 0, 0xffffff);
-  checkInteger("subsystemVendorId", identity.subsystemVendorId, 0, 0xffff);
-  checkInteger("subsystemId", identity.subsystemId, 0, 0xffff);
-}
-
-function checkDiscName(discName: string): void {
-  const complaint = nameComplaint(discName);
-  if (complaint === undefined) return;
-  throw new BlockptError(
-    "ERR_BLOCKPT_NAME",
-    `the disc name ${JSON.stringify(discName)} ${complaint}`,
-  );
 }

@@ -4,6 +4,8 @@
 import { Feature, SECTOR_BYTES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { Disc } from "../discs/disc.js";
+import { nameComplaint } from "../discs/disc-name.js";
+import { BlockptError } from "../errors.js";
 import { EndpointQueue, type QueueSurroundings } from "./queue.js";
 
 /** Where an endpoint tells what it does, and what went wrong on a queue. */
@@ -124,4 +126,14 @@ export class ExportedDisc {
   async #limit(sectors: number): Promise<void> {
     await Promise.all(this.queues.map((queue) => queue.resize(sectors)));
   }
+}
+
+/** Throws unless a name can stand in the register. */
+export function checkDiscName(discName: string): void {
+  const complaint = nameComplaint(discName);
+  if (complaint === undefined) return;
+  throw new BlockptError(
+    "ERR_BLOCKPT_NAME",
+    `the disc name ${JSON.stringify(discName)} ${complaint}`,
+  );
 }

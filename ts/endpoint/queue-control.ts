@@ -1,6 +1,8 @@
 // The words by which an endpoint and the worker of one of its queues speak. They
 // are in a memory of their own: nothing of this is on the bus.
 
+import { QueueTotals } from "./queue-totals.js";
+
 /** Indices of the words. */
 export const QueueControl = {
   /** One of `QueueState`; the worker of a queue without a doorbell sleeps on it. */
@@ -15,8 +17,11 @@ export const QueueControl = {
 /** Where the disc's size is, in 64-bit words: in sectors, as of the last resize. */
 export const CONTROL_SECTORS = 2;
 
+/** Where `QueueTotals` are, in bytes. */
+export const CONTROL_TOTALS = 24;
+
 /** Bytes of the words. */
-export const QUEUE_CONTROL_BYTES = 24;
+export const QUEUE_CONTROL_BYTES = CONTROL_TOTALS + QueueTotals.bytes;
 
 /** What a queue's worker is to do. */
 export const QueueState = { serve: 0, stop: 1 } as const;

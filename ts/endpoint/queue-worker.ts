@@ -21,7 +21,8 @@ import {
   REQUEST_WORDS,
   RequestWord,
 } from "../engine/records.js";
-import { CONTROL_SECTORS, QueueControl, QueueState } from "./queue-control.js";
+import { CONTROL_SECTORS, CONTROL_TOTALS, QueueControl, QueueState } from "./queue-control.js";
+import { QueueTotals } from "./queue-totals.js";
 
 /** What a worker is started with. */
 export interface QueueWorkerData {
@@ -87,6 +88,7 @@ class Service {
   readonly #queue: DeviceQueue;
   readonly #data: QueueWorkerData;
   readonly #control: Int32Array;
+  readonly #totals: QueueTotals;
   readonly #doorbell: Doorbell | undefined;
   readonly #step: () => number;
   /**
@@ -104,6 +106,7 @@ class Service {
     this.#queue = queue;
     this.#data = data;
     this.#control = new Int32Array(data.control);
+    this.#totals = new QueueTotals(data.control, CONTROL_TOTALS);
     this.#resizes = Atomics.load(this.#control, QueueControl.resizesTaken);
     const { doorbell } = data;
     if (doorbell !== undefined) this.#doorbell = Doorbell.ofQueue(bus.buffer, doorbell);
@@ -147,7 +150,11 @@ class Service {
     if (progress > 0) {
       this.#answered = this.#queue.completed;
       this.#mayAnswer -= progress;
-      this.#bus.msix.raise(vector);
+      if (vector >= 0) {
+        this.#bus.msix.raise(vector);
+        this.#totals.countInterrupt();
+      }
+      this.#totals.take(this.#queue.counters);
     }
     if (count < 0) return this.#end(FAULTS[-count] ?? `fault ${-count}`);
     if (stopping && (progress === 0 || this.#mayAnswer <= 0)) return this.#end(undefined);

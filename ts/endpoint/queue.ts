@@ -8,7 +8,14 @@ import type { MsixLocation } from "../bus/config-space.js";
 import { Doorbell } from "../bus/doorbell.js";
 import type { Disc } from "../discs/disc.js";
 import type { BusRange, QueueGeometry } from "../engine/engine.js";
-import { CONTROL_SECTORS, QUEUE_CONTROL_BYTES, QueueControl, QueueState } from "./queue-control.js";
+import {
+  CONTROL_SECTORS,
+  CONTROL_TOTALS,
+  QUEUE_CONTROL_BYTES,
+  QueueControl,
+  QueueState,
+} from "./queue-control.js";
+import { type QueueStatistics, QueueTotals } from "./queue-totals.js";
 import type { QueueWorkerData, QueueWorkerReport } from "./queue-worker.js";
 
 /** Where a queue is, and what was agreed on for it. */
@@ -33,10 +40,27 @@ export interface QueueSurroundings {
 export class EndpointQueue {
   /** Where SET_QUEUE put the queue; undefined before. */
   place: QueuePlace | undefined;
-  readonly #control = new Int32Array(new SharedArrayBuffer(QUEUE_CONTROL_BYTES));
+  readonly #control: Int32Array;
+  readonly #totals: QueueTotals;
   #ended: Promise<void> | undefined;
   #running = false;
   #doorbell: Doorbell | undefined;
+
+  constructor() {
+    const control = new SharedArrayBuffer(QUEUE_CONTROL_BYTES);
+    this.#control = new Int32Array(control);
+    this.#totals = new QueueTotals(control, CONTROL_TOTALS);
+  }
+
+  /** The vector that is raised, counted from 1; 0 is none. */
+  get irq(): number {
+    return Atomics.load(this.#control, QueueControl.irq);
+  }
+
+  /** What was done, to the worker's last round. */
+  get statistics(): QueueStatistics {
+    return this.#totals.read();
+  }
 
   /** SET_IRQ: the vector to raise, counted from 1. Takes effect at once. */
   setIrq(irq: number): void {
@@ -131,7 +155,9 @@ export class EndpointQueue {
     if (this.place === undefined || bus.owners.generation !== generation) return;
     const { deviceRing } = this.place.geometry;
     Atomics.store(new Uint16Array(bus.buffer, deviceRing, 1), 0, RING_GONE);
-    bus.msix.raise(Atomics.load(this.#control, QueueControl.irq) - 1);
+    if (this.irq === 0) return;
+    bus.msix.raise(this.irq - 1);
+    this.#totals.countInterrupt();
   }
 
   /** Wakes the worker, wherever it sleeps. */

@@ -117,6 +117,11 @@ export interface DeviceQueue {
   resize(numSectors: number): void;
   /** How many descriptors were answered, modulo 2^32. */
   readonly completed: number;
+  /**
+   * What was done since the queue was opened, of `Counter` words: descriptors are counted as they are
+   * answered. Read only, and by the queue's thread.
+   */
+  readonly counters: Float64Array;
   /** Gives back what the queue takes of the engine; the queue is of no more use. */
   close(): void;
 }

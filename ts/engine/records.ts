@@ -6,6 +6,9 @@ export const REQUEST_WORDS = 8;
 /** 32-bit words of a completion record. */
 export const COMPLETION_WORDS = 2;
 
+/** How many things a device queue counts. */
+export const COUNTERS = 7;
+
 /** Records in one list. A longer batch takes several calls. */
 export const LIST_CAPACITY = 256;
 
@@ -50,6 +53,24 @@ export const CompletionWord = {
   tag: 0,
   /** One of `blk_status`. */
   status: 1,
+} as const;
+
+/** What a device queue counts, in 64-bit words of floating point. */
+export const Counter = {
+  /** Reads answered OK. */
+  reads: 0,
+  /** Writes answered OK. */
+  writes: 1,
+  /** Flushes answered OK. */
+  flushes: 2,
+  /** Discards and writes of zeroes answered OK. */
+  discards: 3,
+  /** Bytes of the reads. */
+  bytesRead: 4,
+  /** Bytes of the writes. */
+  bytesWritten: 5,
+  /** Descriptors answered with any other status, the malformed ones included. */
+  errors: 6,
 } as const;
 
 /** Why a queue can go no further; engines give them as negative numbers. */

@@ -141,6 +141,40 @@ pub struct Request {
     fua: bool,
 }
 
+/// What a device queue remembers of a request until it is answered, in one word that is never 0:
+/// the length, a multiple of a sector, and in the bits below it the operation and a mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Work(u32);
+
+const WORK_MARK: u32 = 1 << 8;
+const _: () = assert!(WORK_MARK > u8::MAX as u32 && WORK_MARK < SECTOR_BYTES);
+
+impl Work {
+    /// The work of a word that `word` gave; `None` if it is 0.
+    #[inline(always)]
+    pub const fn of(word: u32) -> Option<Self> {
+        if word == 0 { None } else { Some(Self(word)) }
+    }
+
+    /// The word.
+    #[inline(always)]
+    pub const fn word(self) -> u32 {
+        self.0
+    }
+
+    /// One of `operation`.
+    #[inline(always)]
+    pub const fn opf(self) -> u8 {
+        self.0 as u8
+    }
+
+    /// Bytes.
+    #[inline(always)]
+    pub const fn len_bytes(self) -> u32 {
+        self.0 & !(SECTOR_BYTES - 1)
+    }
+}
+
 impl Limits {
     /// Makes a request of a descriptor, or gives the status that answers it
     /// (protocol, section 4, faults 2, 3 and 5). What an operation has no use for is
@@ -207,6 +241,12 @@ impl Request {
     #[inline(always)]
     pub const fn len_bytes(&self) -> u32 {
         self.len_bytes
+    }
+
+    /// What is to be remembered of the request until it is answered.
+    #[inline(always)]
+    pub const fn work(&self) -> Work {
+        Work(self.len_bytes | WORK_MARK | self.operation as u32)
     }
 
     /// The record of the request, marked with `tag`.

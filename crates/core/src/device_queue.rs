@@ -1,12 +1,12 @@
 //! The device's end of a queue: fetch a batch of descriptors, check them,
 //! complete them. What the driver wrote is untrusted throughout.
 
-use crate::abi::{Descriptor, blk_status, limits};
-use crate::descriptor::{Limits, Operation, Request};
+use crate::abi::{Descriptor, blk_status, limits, operation};
+use crate::descriptor::{Limits, Operation, Request, Work};
 use crate::dma::Transfer;
 use crate::memory::{Memory, Range};
 use crate::queue_layout::Geometry;
-use crate::records::{CompletionRecord, RequestRecord, list};
+use crate::records::{CompletionRecord, Counters, RequestRecord, list};
 use crate::ring::{Consumer, Fault, Producer};
 
 /// The device's end of a queue.
@@ -21,8 +21,9 @@ pub struct DeviceQueue<'a> {
     unpublished: u32,
     /// How many completions were put on the device ring, modulo 2^32.
     completed: u32,
-    /// Non-zero for each descriptor that was handed out and not yet completed.
-    in_service: &'a mut [u8],
+    counters: Counters,
+    /// The `Work` of each descriptor that was handed out and not yet completed; 0 for the others.
+    in_service: &'a mut [u32],
     fault: Option<Fault>,
 }
 
@@ -32,7 +33,7 @@ impl<'a> DeviceQueue<'a> {
         memory: Memory,
         geometry: Geometry,
         limits: Limits,
-        in_service: &'a mut [u8],
+        in_service: &'a mut [u32],
     ) -> Self {
         in_service[..geometry.num_desc() as usize].fill(0);
         Self {
@@ -43,6 +44,7 @@ impl<'a> DeviceQueue<'a> {
             device_ring: Producer::new(geometry.device_ring(), geometry.num_desc(), 0),
             unpublished: 0,
             completed: 0,
+            counters: Counters::ZERO,
             in_service,
             fault: None,
         }
@@ -52,6 +54,12 @@ impl<'a> DeviceQueue<'a> {
     #[inline(always)]
     pub const fn completed(&self) -> u32 {
         self.completed
+    }
+
+    /// What was done since the queue was opened.
+    #[inline(always)]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// The disc has another size from here on: the next descriptor is checked against it.
@@ -70,7 +78,7 @@ impl<'a> DeviceQueue<'a> {
         let mut fetched = 0;
         let most = requests.len() as u32;
         self.drain(polls, most, |queue, index, request| {
-            queue.in_service[index as usize] = 1;
+            queue.in_service[index as usize] = request.work().word();
             requests[fetched] = request.record(index);
             fetched += 1;
         })?;
@@ -101,7 +109,7 @@ impl<'a> DeviceQueue<'a> {
                 Operation::Discard | Operation::WriteZeroes => memory.fill(sectors, 0, len),
                 Operation::Flush => {}
             }
-            queue.complete_one(index, blk_status::OK);
+            queue.complete_one(index, Some(request.work()), blk_status::OK);
         })
     }
 
@@ -110,10 +118,10 @@ impl<'a> DeviceQueue<'a> {
     #[inline(always)]
     pub fn complete(&mut self, completions: &[CompletionRecord]) {
         for completion in completions {
-            let state = &mut self.in_service[completion.tag as usize];
-            assert!(*state != 0, "completed twice");
-            *state = 0;
-            self.complete_one(completion.tag, completion.status as u8);
+            let work = Work::of(self.in_service[completion.tag as usize]);
+            assert!(work.is_some(), "completed twice");
+            self.in_service[completion.tag as usize] = 0;
+            self.complete_one(completion.tag, work, completion.status as u8);
         }
         self.publish();
     }
@@ -157,15 +165,21 @@ impl<'a> DeviceQueue<'a> {
             let descriptor = Descriptor::read(&self.memory, self.geometry.descriptor(index));
             match self.limits.check(&self.memory, &descriptor) {
                 Ok(request) => serve(self, index, request),
-                Err(status) => self.complete_one(index, status),
+                Err(status) => self.complete_one(index, None, status),
             }
             *taken += 1;
         }
         Ok(())
     }
 
+    /// Answers a descriptor, and counts it. `work` is what it was taken for, and `None` for one that
+    /// failed its check.
     #[inline(always)]
-    fn complete_one(&mut self, index: u32, status: u8) {
+    fn complete_one(&mut self, index: u32, work: Option<Work>, status: u8) {
+        match work {
+            Some(work) if status == blk_status::OK => self.counters.add(work),
+            _ => self.counters.errors += 1.0,
+        }
         Descriptor::write_status(&self.memory, self.geometry.descriptor(index), status);
         self.device_ring.push(&self.memory, index as u16);
         self.completed = self.completed.wrapping_add(1);
@@ -184,11 +198,41 @@ impl<'a> DeviceQueue<'a> {
     }
 }
 
+impl Counters {
+    const ZERO: Self = Self {
+        reads: 0.0,
+        writes: 0.0,
+        flushes: 0.0,
+        discards: 0.0,
+        bytes_read: 0.0,
+        bytes_written: 0.0,
+        errors: 0.0,
+    };
+
+    /// Counts work that was done.
+    #[inline(always)]
+    fn add(&mut self, work: Work) {
+        let len = f64::from(work.len_bytes());
+        match work.opf() {
+            operation::READ => {
+                self.reads += 1.0;
+                self.bytes_read += len;
+            }
+            operation::WRITE => {
+                self.writes += 1.0;
+                self.bytes_written += len;
+            }
+            operation::FLUSH => self.flushes += 1.0,
+            _ => self.discards += 1.0,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     extern crate std;
     use super::*;
-    use crate::abi::{descriptor_flag, feature, operation};
+    use crate::abi::{descriptor_flag, feature};
     use crate::dma::Window;
     use crate::driver_queue::DriverQueue;
     use crate::queue_layout::QueueLayout;
@@ -216,7 +260,7 @@ mod tests {
         bytes: TestMemory,
         free: Vec<u16>,
         tags: Vec<u32>,
-        in_service: Vec<u8>,
+        in_service: Vec<u32>,
         num_desc: u32,
     }
 
@@ -373,6 +417,57 @@ mod tests {
             let expected = if (at - DISC.offset) / 512 == 5 { 0xee } else { 0 };
             assert_eq!(memory.read_u8(at), expected, "{at}");
         }
+    }
+
+    #[test]
+    fn what_was_done_is_counted_and_what_failed_is_an_error() {
+        let mut bench = Bench::new(NUM_DESC);
+        let (_, _, mut driver, mut device) = bench.open();
+        let of =
+            |opf: u8, len_bytes| RequestRecord { opf: u32::from(opf), len_bytes, ..read(0, 1) };
+        let each = [
+            of(operation::READ, 1024),
+            of(operation::WRITE, 512),
+            of(operation::WRITE, 65536),
+            of(operation::FLUSH, 0),
+            of(operation::DISCARD, 512),
+            of(operation::WRITE_ZEROES, 512),
+            of(operation::READ, 100),
+        ];
+        let served = Counters {
+            reads: 1.0,
+            writes: 2.0,
+            flushes: 1.0,
+            discards: 2.0,
+            bytes_read: 1024.0,
+            bytes_written: 66048.0,
+            errors: 1.0,
+        };
+        driver.put(&each);
+        driver.publish();
+        assert_eq!(device.serve(DISC, Transfer::Dma, 1, 1000), Ok(7));
+        assert_eq!(*device.counters(), served);
+        reap(&mut driver);
+
+        let mut list = [EMPTY; 8];
+        driver.put(&each);
+        driver.publish();
+        assert_eq!(device.fetch(&mut list, 1), Ok(6));
+        let fetched = Counters { errors: 2.0, ..served };
+        assert_eq!(*device.counters(), fetched, "a request in service is not counted yet");
+        let done = |record: &RequestRecord, status| CompletionRecord { tag: record.tag, status };
+        device.complete(&[done(&list[1], 0), done(&list[0], 0), done(&list[2], 10)]);
+        device.complete(&[done(&list[3], 0), done(&list[4], 1), done(&list[5], 0)]);
+        let completed = Counters {
+            reads: 2.0,
+            writes: 3.0,
+            flushes: 2.0,
+            discards: 3.0,
+            bytes_read: 2048.0,
+            bytes_written: 66560.0,
+            errors: 4.0,
+        };
+        assert_eq!(*device.counters(), completed);
     }
 
     #[test]

@@ -33,7 +33,7 @@ macro_rules! wire_struct {
     }) => {
         $(#[doc = $struct_doc])*
         #[repr(C)]
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq)]
         pub struct $name {
             $($(#[doc = $doc])* pub $field: $type,)*
         }

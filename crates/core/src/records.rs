@@ -39,6 +39,27 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// What a device queue has done. Numbers of floating point, exact to 2^53: a caller in
+    /// JavaScript reads them where they are, without a call or a BigInt.
+    Counters, 56 bytes {
+        /// Reads answered OK.
+        0 reads: f64,
+        /// Writes answered OK.
+        8 writes: f64,
+        /// Flushes answered OK.
+        16 flushes: f64,
+        /// Discards and writes of zeroes answered OK.
+        24 discards: f64,
+        /// Bytes of the reads.
+        32 bytes_read: f64,
+        /// Bytes of the writes.
+        40 bytes_written: f64,
+        /// Descriptors answered with any other status, the malformed ones included.
+        48 errors: f64,
+    }
+}
+
 wire_constants! {
     /// Why a queue can go no further: the other side broke the protocol in a
     /// way that no status can answer. Given as negative numbers.

@@ -33,9 +33,10 @@ fn main() -> ExitCode {
 enum Table {
     Offsets(&'static [Field]),
     Words(&'static [Field]),
+    LongWords(&'static [Field]),
     Constants(&'static [Constant]),
 }
-use Table::{Constants, Offsets, Words};
+use Table::{Constants, LongWords, Offsets, Words};
 
 const LAYOUT: &[(&str, &str, Table)] = &[
     (
@@ -93,6 +94,11 @@ const RECORDS: &[(&str, &str, Table)] = &[
         Words(records::CompletionRecord::FIELDS),
     ),
     (
+        "Counter",
+        "What a device queue counts, in 64-bit words of floating point.",
+        LongWords(records::Counters::FIELDS),
+    ),
+    (
         "QueueFault",
         "Why a queue can go no further; engines give them as negative numbers.",
         Constants(records::queue_fault::ALL),
@@ -117,11 +123,16 @@ fn lists() -> String {
     ];
     let sizes =
         sizes.into_iter().map(|(name, bytes, about)| single(name, (bytes / 4).to_string(), about));
+    let counters = single(
+        "COUNTERS",
+        (size_of::<records::Counters>() / 8).to_string(),
+        "How many things a device queue counts.",
+    );
     let lists = records::list::ALL
         .iter()
         .map(|list| single(&format!("LIST_{}", list.name), number(list), list.doc));
     let memory = records::memory::ALL.iter().map(|size| single(size.name, number(size), size.doc));
-    module(sizes.chain(lists).chain(memory), RECORDS)
+    module(sizes.chain([counters]).chain(lists).chain(memory), RECORDS)
 }
 
 fn module(singles: impl Iterator<Item = String>, tables: &[(&str, &str, Table)]) -> String {
@@ -142,6 +153,9 @@ fn object(name: &str, about: &str, table: &Table) -> String {
         }
         Words(fields) => {
             fields.iter().map(|each| field(each, (each.offset / 4).to_string())).collect()
+        }
+        LongWords(fields) => {
+            fields.iter().map(|each| field(each, (each.offset / 8).to_string())).collect()
         }
         Constants(all) => {
             all.iter().map(|each| (each.name.to_owned(), number(each), each.doc)).collect()

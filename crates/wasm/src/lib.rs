@@ -133,7 +133,7 @@ pub unsafe extern "C" fn driver_queue_reap(at: usize, completions: usize, capaci
 /// Bytes of the context of a device queue.
 #[unsafe(no_mangle)]
 pub extern "C" fn device_queue_bytes(num_desc: usize) -> usize {
-    size_of::<Device>() + num_desc
+    size_of::<Device>() + num_desc * size_of::<u32>()
 }
 
 /// Opens a device's end in the context at `at`; 0 if the geometry cannot be.
@@ -231,6 +231,14 @@ pub unsafe extern "C" fn device_queue_complete(at: usize, completions: usize, co
 pub unsafe extern "C" fn device_queue_completed(at: usize) -> u32 {
     // SAFETY: an open context, the calling thread's.
     unsafe { context::<Device>(at) }.completed()
+}
+
+/// Where what the queue has done is counted, for as long as it is open.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn device_queue_counters(at: usize) -> usize {
+    // SAFETY: an open context, the calling thread's.
+    let queue = unsafe { context::<Device>(at) };
+    core::ptr::from_ref(queue.counters()) as usize
 }
 
 /// Copies within the bus: one bulk copy.

@@ -14,7 +14,9 @@ import { checkList, checkServe, checkSize } from "../bounds.js";
 import type { BusRange, DeviceLimits, DeviceQueue, QueueGeometry } from "../engine.js";
 import {
   COMPLETION_WORDS,
+  COUNTERS,
   CompletionWord,
+  Counter,
   HOST_PAGE_BYTES,
   LIST_CAPACITY,
   LIST_PUBLISH_EVERY,
@@ -27,18 +29,26 @@ import type { Views } from "./views.js";
 const DESCRIPTOR_WORDS = DESCRIPTOR_BYTES / 4;
 const FLAGS_SHIFT = (DescriptorField.flags % 4) * 8;
 
+/**
+ * What is remembered of a request until it is answered: its length, a multiple of a sector, and in
+ * the bits below it the operation and this mark.
+ */
+const WORK_MARK = 1 << 8;
+
 const PAGE_SHIFT = Math.log2(HOST_PAGE_BYTES);
 
 export class TypeScriptDeviceQueue implements DeviceQueue {
   readonly requests = new Uint32Array(LIST_CAPACITY * REQUEST_WORDS);
   readonly completions = new Uint32Array(LIST_CAPACITY * COMPLETION_WORDS);
+  readonly counters = new Float64Array(COUNTERS);
   readonly #views: Views;
   readonly #limits: DeviceLimits;
   readonly #descriptors: number;
   readonly #driverRing: number;
   readonly #deviceRing: number;
   readonly #numDescriptors: number;
-  readonly #inService: Uint8Array;
+  /** The work of each descriptor that was handed out and not yet completed; 0 for the others. */
+  readonly #inService: Uint32Array;
   #numSectors: number;
   #driverPosition = 0;
   #devicePosition = 0;
@@ -60,7 +70,7 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
     this.#driverRing = geometry.driverRing >>> 1;
     this.#deviceRing = geometry.deviceRing >>> 1;
     this.#numDescriptors = geometry.numDescriptors;
-    this.#inService = new Uint8Array(geometry.numDescriptors);
+    this.#inService = new Uint32Array(geometry.numDescriptors);
   }
 
   get completed(): number {
@@ -84,10 +94,10 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
       taken++;
       const status = this.#check(index);
       if (status !== BlkStatus.OK) {
-        this.#completeOne(index, status);
+        this.#completeOne(index, 0, status);
         continue;
       }
-      this.#inService[index] = 1;
+      this.#inService[index] = this.#work();
       requests[record + RequestWord.startSectorLow] = this.#startSector;
       requests[record + RequestWord.startSectorHigh] = this.#startSector / 0x1_0000_0000;
       requests[record + RequestWord.address] = this.#address;
@@ -113,7 +123,7 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
       taken++;
       const status = this.#check(index);
       if (status === BlkStatus.OK) this.#perform(disc, pio);
-      this.#completeOne(index, status);
+      this.#completeOne(index, status === BlkStatus.OK ? this.#work() : 0, status);
     }
     this.#publish();
     return taken === 0 ? this.#fault : taken;
@@ -124,9 +134,11 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
     for (let index = 0; index < count; index++) {
       const record = index * COMPLETION_WORDS;
       const descriptor = this.completions[record + CompletionWord.tag] as number;
-      assert(this.#inService[descriptor] === 1, "completed twice");
+      const status = this.completions[record + CompletionWord.status] as number;
+      const work = this.#inService[descriptor] ?? 0;
+      assert(work !== 0, "completed twice");
       this.#inService[descriptor] = 0;
-      this.#completeOne(descriptor, this.completions[record + CompletionWord.status] as number);
+      this.#completeOne(descriptor, work, status & 0xff);
     }
     this.#publish();
   }
@@ -238,13 +250,44 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
     return true;
   }
 
-  #completeOne(index: number, status: number): void {
+  /** What is to be remembered of the request in hand until it is answered; never 0. */
+  #work(): number {
+    return this.#lenBytes | WORK_MARK | this.#opf;
+  }
+
+  /** Answers a descriptor, and counts it. `work` is 0 for one that failed its check. */
+  #completeOne(index: number, work: number, status: number): void {
     const { u8, u16 } = this.#views;
+    this.#count(work, status);
     u8[this.#descriptors + index * DESCRIPTOR_BYTES + DescriptorField.status] = status;
     u16[this.#deviceRing + 1 + this.#devicePosition] = index;
     if (++this.#devicePosition === this.#numDescriptors) this.#devicePosition = 0;
     this.#completed = (this.#completed + 1) >>> 0;
     if (++this.#unpublished === LIST_PUBLISH_EVERY) this.#publish();
+  }
+
+  #count(work: number, status: number): void {
+    const { counters } = this;
+    if (status !== BlkStatus.OK) {
+      (counters[Counter.errors] as number)++;
+      return;
+    }
+    const lenBytes = (work & ~(SECTOR_BYTES - 1)) >>> 0;
+    switch (work & 0xff) {
+      case Operation.READ:
+        (counters[Counter.reads] as number)++;
+        (counters[Counter.bytesRead] as number) += lenBytes;
+        break;
+      case Operation.WRITE:
+        (counters[Counter.writes] as number)++;
+        (counters[Counter.bytesWritten] as number) += lenBytes;
+        break;
+      case Operation.FLUSH:
+        (counters[Counter.flushes] as number)++;
+        break;
+      default:
+        (counters[Counter.discards] as number)++;
+    }
   }
 
   #publish(): void {

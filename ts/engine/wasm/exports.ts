@@ -44,6 +44,7 @@ export interface WasmExports {
   ): number;
   device_queue_complete(context: number, completions: number, count: number): void;
   device_queue_completed(context: number): number;
+  device_queue_counters(context: number): number;
   copy(busBytes: number, target: number, source: number, lenBytes: number): void;
   copy_words(busBytes: number, target: number, source: number, lenBytes: number): void;
   fill(busBytes: number, offset: number, value: number, lenBytes: number): void;

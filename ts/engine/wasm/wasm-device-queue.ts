@@ -4,7 +4,7 @@
 import { assert } from "../../errors.js";
 import { checkList, checkServe, checkSize } from "../bounds.js";
 import type { BusRange, DeviceLimits, DeviceQueue, QueueGeometry } from "../engine.js";
-import { LIST_CAPACITY } from "../records.js";
+import { COUNTERS, LIST_CAPACITY } from "../records.js";
 import type { WasmExports } from "./exports.js";
 import { QueueContext } from "./queue-context.js";
 import type { WasmEngine } from "./wasm-engine.js";
@@ -12,6 +12,7 @@ import type { WasmEngine } from "./wasm-engine.js";
 export class WasmDeviceQueue implements DeviceQueue {
   readonly requests: Uint32Array;
   readonly completions: Uint32Array;
+  readonly counters: Float64Array;
   readonly #exports: WasmExports;
   readonly #context: QueueContext;
   readonly #busBytes: number;
@@ -41,6 +42,8 @@ export class WasmDeviceQueue implements DeviceQueue {
       limits.iommuTable,
     );
     assert(opened === 1, "a device queue's geometry is outside the bus");
+    const counters = this.#exports.device_queue_counters(this.#context.offset);
+    this.counters = new Float64Array(engine.buffer, counters, COUNTERS);
   }
 
   get completed(): number {
