@@ -77,7 +77,7 @@ describe("the built library", () => {
 
   const npmPackagesIn = (name: string): string[] => {
     const text = readFileSync(join(root, "dist", name), "utf8");
-    return [...text.matchAll(/^\s*\/\/ node_modules\/([^/\n]+)/gm)].map(
+    return [...text.matchAll(/^\s*\/\/ node_modules\/((?:@[^/\n]+\/)?[^/\n]+)/gm)].map(
       (match) => match[1] as string,
     );
   };
