@@ -27,6 +27,13 @@ import type { BusRange } from "../engine/engine.js";
 import { BlockptError, callBack, checkInteger } from "../errors.js";
 import { CommandHandler } from "./commands.js";
 import { checkDiscName, ExportedDisc, type ReportQueueStopped } from "./exported-disc.js";
+import {
+  type DiscReport,
+  type EndpointReport,
+  inspectDisc,
+  inspectMsix,
+  inspectRegisters,
+} from "./inspection.js";
 import type { QueueSurroundings } from "./queue.js";
 
 /** The controller that a function is bound to. */
@@ -195,6 +202,52 @@ export class Endpoint {
   }
 
   /**
+   * What the endpoint is doing, at any time: its registers, vectors, discs, queues, and what these have
+   * done. A look and not a snapshot: the root complex and the queues' workers go on meanwhile. Whatever is
+   * on the bus, it does not throw.
+   *
+   * @example
+   * ```ts
+   * import { createBus, Endpoint, MemoryDisc, RootComplex } from "blockpt";
+   *
+   * const bus = await createBus();
+   * const endpoint = await Endpoint.create(bus, { controller: "44100000.pcie" });
+   * await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 1024 * 1024));
+   * await endpoint.start();
+   * const rc = await RootComplex.probe(bus);
+   * const disk = await rc.attach("ram0", { numDescriptors: 256 });
+   * await disk.write(new Uint8Array(4096), 0);
+   *
+   * const [ram0] = endpoint.inspect().discs;
+   * console.log(ram0?.attached, ram0?.queues[0]?.placed?.numDescriptors); // true 256
+   *
+   * await rc.close();
+   * console.log(endpoint.exported("ram0").queues[0]?.statistics.bytesWritten); // 4096
+   * await endpoint.close();
+   * ```
+   */
+  inspect(): EndpointReport {
+    const bus = this.#bus;
+    return {
+      started: this.started,
+      controller: this.controller.name,
+      generation: this.#generation >>> 0,
+      registers: inspectRegisters(bus),
+      msix: this.started ? inspectMsix(bus) : [],
+      discs: [...this.#exports].map(([name, exported]) => inspectDisc(bus, name, exported)),
+    };
+  }
+
+  /**
+   * What `inspect` says of one export.
+   *
+   * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SUCH_DISC`
+   */
+  exported(name: string): DiscReport {
+    return inspectDisc(this.#bus, name, this.#find(name));
+  }
+
+  /**
    * Exports a disc, at any time. The endpoint then owns the disc, and closes it when
    * it is exported no more.
    *
@@ -231,10 +284,7 @@ export class Endpoint {
    * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SUCH_DISC`; `ERR_BLOCKPT_BUSY` while a root complex is attached
    */
   async unexportDisc(name: string): Promise<void> {
-    const exported = this.#exports.get(name);
-    if (exported === undefined) {
-      throw new BlockptError("ERR_BLOCKPT_NO_SUCH_DISC", `${name} is not exported`);
-    }
+    const exported = this.#find(name);
     if (exported.started) {
       throw new BlockptError("ERR_BLOCKPT_BUSY", `${name} is attached: detach it first`);
     }
@@ -252,10 +302,7 @@ export class Endpoint {
    * that size
    */
   async resizeDisc(name: string, sizeBytes?: number | undefined): Promise<void> {
-    const exported = this.#exports.get(name);
-    if (exported === undefined) {
-      throw new BlockptError("ERR_BLOCKPT_NO_SUCH_DISC", `${name} is not exported`);
-    }
+    const exported = this.#find(name);
     if (sizeBytes !== undefined) checkDiscSize(name, sizeBytes, exported.disc.logicalBlockBytes);
     await exported.resize(this.#bus, sizeBytes);
   }
@@ -357,6 +404,14 @@ export class Endpoint {
     if (disc instanceof MemoryDisc && !disc.isOn(this.#bus)) {
       throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", `${name}: the disc is on another bus`);
     }
+  }
+
+  #find(name: string): ExportedDisc {
+    const exported = this.#exports.get(name);
+    if (exported === undefined) {
+      throw new BlockptError("ERR_BLOCKPT_NO_SUCH_DISC", `${name} is not exported`);
+    }
+    return exported;
   }
 
   get #surroundings(): QueueSurroundings {
