@@ -21,7 +21,7 @@ export type {
   MsixLocation,
 } from "./bus/config-space.js";
 export type { Iommu } from "./bus/iommu.js";
-export type { Msix } from "./bus/msix.js";
+export type { Msix, MsixEntry } from "./bus/msix.js";
 export type {
   Disc,
   DiscHandle,
@@ -42,6 +42,16 @@ export {
   type ExportOptions,
 } from "./endpoint/endpoint.js";
 export type { QueueStopped, ReportQueueStopped } from "./endpoint/exported-disc.js";
+export type {
+  DiscReport,
+  EndpointReport,
+  MsixVectorReport,
+  QueuePlaceReport,
+  QueueReport,
+  RegistersReport,
+} from "./endpoint/inspection.js";
+export type { QueueStatistics } from "./endpoint/queue-totals.js";
+export type { DescriptorReport, RingsReport } from "./endpoint/rings-report.js";
 export type {
   BusRange,
   DeviceLimits,

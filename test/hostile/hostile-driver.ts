@@ -115,6 +115,12 @@ export class HostileDriver {
     Atomics.store(ring, 0, this.#driverIdx);
   }
 
+  /** Starts again at the beginning of an empty driver ring. */
+  reset(): void {
+    this.#driverIdx = 0;
+    this.publish(0);
+  }
+
   /** Publishes any `idx`. */
   publish(idx: number): void {
     Atomics.store(

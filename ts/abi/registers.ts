@@ -1,7 +1,29 @@
 // All registers at once, by name: for whoever looks rather than drives.
 
 import { BlockptError } from "../errors.js";
-import { DEV_NAME_BYTES, REGISTERS_BYTES, Register } from "./layout.js";
+import { DEV_NAME_BYTES, EXT_MAGIC, REGISTERS_BYTES, Register } from "./layout.js";
+
+/** The registers of the extension block (protocol, section 5). */
+export interface ExtensionRegisters {
+  /** The block's version. */
+  extVersion: number;
+  /** What the EP offers for the disc that was asked for last: bits of `Feature`. */
+  extFeatures: number;
+  /** What the RC will use: bits of `Feature`. */
+  extEnabled: number;
+  /** Moves after a command, if the EP sleeps. */
+  commandBell: number;
+  /** Not 0 while the EP's command handler sleeps. */
+  commandSleeping: number;
+  /** Which start of the EP this is; never 0. */
+  generation: number;
+  /** Moves at least once a second while the EP lives. */
+  heartbeat: number;
+  /** Bytes of the disc's blocks. */
+  logicalBlockSize: number;
+  /** Most bytes of one descriptor. */
+  maxLen: number;
+}
 
 /** The registers (protocol, section 2). */
 export interface Registers {
@@ -41,10 +63,12 @@ export interface Registers {
   numSectors: bigint;
   /** The text of `dev_name` up to its NUL: disc paths, each ended by `;`. */
   devName: string;
+  /** The extension block; undefined where `ext_magic` is not `EXT_MAGIC`. */
+  extension: ExtensionRegisters | undefined;
 }
 
 /**
- * Reads the registers (protocol, section 2), each once; together they are no
+ * Reads the registers (protocol, sections 2 and 5), each once; together they are no
  * snapshot, as the other side may write between two of them.
  *
  * @param view - the BAR, or its first 1152 bytes
@@ -88,6 +112,21 @@ export function readRegisters(view: ArrayBufferView): Registers {
     qidx: bar.getUint8(Register.qidx),
     numSectors: bar.getBigUint64(Register.numSectors, true),
     devName: readName(bar),
+    extension: u32(Register.extMagic) === EXT_MAGIC ? readExtension(u32) : undefined,
+  };
+}
+
+function readExtension(u32: (offset: number) => number): ExtensionRegisters {
+  return {
+    extVersion: u32(Register.extVersion),
+    extFeatures: u32(Register.extFeatures),
+    extEnabled: u32(Register.extEnabled),
+    commandBell: u32(Register.commandBell),
+    commandSleeping: u32(Register.commandSleeping),
+    generation: u32(Register.generation),
+    heartbeat: u32(Register.heartbeat),
+    logicalBlockSize: u32(Register.logicalBlockSize),
+    maxLen: u32(Register.maxLen),
   };
 }
 

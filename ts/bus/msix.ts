@@ -24,6 +24,18 @@ const ENTRY_WORDS = MSIX_ENTRY_BYTES / 4;
 const EntryWord = { addressLow: 0, addressHigh: 1, data: 2, control: 3 } as const;
 const CONTROL_MASKED = 1;
 
+/** What the table and the pending bits say of a vector; any of it the root complex may have written. */
+export interface MsixEntry {
+  /** The bus address that it writes to; beyond 2^53 it is rounded. */
+  address: number;
+  /** What it writes there, 0 to 2^32 − 1. */
+  data: number;
+  /** Whether it is masked. */
+  masked: boolean;
+  /** Whether it was raised while it was masked, and not sent since. */
+  pending: boolean;
+}
+
 /** The function's MSI-X vectors, `bus.msix`. Vectors count from 0 here. */
 export class Msix {
   readonly #words: Int32Array;
@@ -119,6 +131,18 @@ export class Msix {
   isPending(vector: number): boolean {
     const bits = Atomics.load(this.#words, this.#pending + (vector >>> 5));
     return (bits & (1 << (vector & 31))) !== 0;
+  }
+
+  /** What a vector's entry and pending bit say. */
+  read(vector: number): MsixEntry {
+    const entry = this.#entry(vector);
+    const word = (index: number): number => Atomics.load(this.#words, entry + index) >>> 0;
+    return {
+      address: word(EntryWord.addressHigh) * 2 ** 32 + word(EntryWord.addressLow),
+      data: word(EntryWord.data),
+      masked: (word(EntryWord.control) & CONTROL_MASKED) !== 0,
+      pending: this.isPending(vector),
+    };
   }
 
   #maySend(vector: number): boolean {

@@ -26,6 +26,13 @@ import type { BusRange } from "../engine/engine.js";
 import { BlockptError, callBack, checkInteger } from "../errors.js";
 import { CommandHandler } from "./commands.js";
 import { checkDiscName, ExportedDisc, type ReportQueueStopped } from "./exported-disc.js";
+import {
+  type DiscReport,
+  type EndpointReport,
+  inspectDisc,
+  inspectMsix,
+  inspectRegisters,
+} from "./inspection.js";
 import type { QueueSurroundings } from "./queue.js";
 
 /** The controller that a function is bound to. */
@@ -207,6 +214,52 @@ export class Endpoint {
   /** The exports' names, in the order in which the root complex sees the discs. */
   get exports(): string[] {
     return [...this.#exports.keys()];
+  }
+
+  /**
+   * What the endpoint is doing, at any time: its registers, vectors, discs, queues, and what these have
+   * done. A look and not a snapshot: the root complex and the queues' workers go on meanwhile. Whatever is
+   * on the bus, it does not throw.
+   *
+   * @example
+   * ```ts
+   * import { createBus, Endpoint, MemoryDisc, RootComplex } from "blockpt";
+   *
+   * const bus = await createBus();
+   * const endpoint = await Endpoint.create(bus, { controller: "44100000.pcie" });
+   * await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 1024 * 1024));
+   * await endpoint.start();
+   * const rc = await RootComplex.probe(bus);
+   * const disk = await rc.attach("ram0", { numDescriptors: 256 });
+   * await disk.write(new Uint8Array(4096), 0);
+   *
+   * const [ram0] = endpoint.inspect().discs;
+   * console.log(ram0?.attached, ram0?.queues[0]?.placed?.numDescriptors); // true 256
+   *
+   * await rc.close();
+   * console.log(endpoint.exported("ram0").queues[0]?.statistics.bytesWritten); // 4096
+   * await endpoint.close();
+   * ```
+   */
+  inspect(): EndpointReport {
+    const bus = this.#bus;
+    return {
+      started: this.started,
+      controller: this.controller.name,
+      generation: this.#generation >>> 0,
+      registers: inspectRegisters(bus),
+      msix: this.started ? inspectMsix(bus) : [],
+      discs: [...this.#exports].map(([name, exported]) => inspectDisc(bus, name, exported)),
+    };
+  }
+
+  /**
+   * What `inspect` says of one export.
+   *
+   * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SUCH_DISC`
+   */
+  exported(name: string): DiscReport {
+    return inspectDisc(this.#bus, name, this.#exportNamed(name));
   }
 
   /**
