@@ -22,6 +22,26 @@ export type {
 } from "./bus/config-space.js";
 export type { Iommu } from "./bus/iommu.js";
 export type { Msix, MsixEntry } from "./bus/msix.js";
+export { ConfigError } from "./config/config-error.js";
+export {
+  ConfigTree,
+  type ConfigTreeOptions,
+  type TextEncoding,
+} from "./config/config-tree.js";
+export type { BytesRead, BytesWritten, OpenFile } from "./config/disk-handle.js";
+export {
+  applyDocument,
+  type ConfigDocument,
+  type ControllerDocument,
+  type DiscDocument,
+  DocumentError,
+  dumpDocument,
+  type FunctionDocument,
+  type RemoteDiskDocument,
+} from "./config/document.js";
+export type { LogLine } from "./config/kernel-log.js";
+export type { FunctionField, FunctionFields } from "./config/pci-function.js";
+export type { TreeEntry, TreeStats } from "./config/tree-stats.js";
 export type {
   Disc,
   DiscHandle,
@@ -43,9 +63,11 @@ export {
 } from "./endpoint/endpoint.js";
 export type { QueueStopped, ReportQueueStopped } from "./endpoint/exported-disc.js";
 export type {
+  DiscFacts,
   DiscReport,
   EndpointReport,
   MsixVectorReport,
+  QueueFacts,
   QueuePlaceReport,
   QueueReport,
   RegistersReport,

@@ -16,6 +16,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["bus"],
   ["discs", "block"],
   ["endpoint", "root-complex"],
+  ["config"],
   ["index.ts"],
   ["cli"],
 ];

@@ -27,8 +27,9 @@ import { BlockptError, callBack, checkInteger } from "../errors.js";
 import { CommandHandler } from "./commands.js";
 import { checkDiscName, ExportedDisc, type ReportQueueStopped } from "./exported-disc.js";
 import {
-  type DiscReport,
+  type DiscFacts,
   type EndpointReport,
+  factsOf,
   inspectDisc,
   inspectMsix,
   inspectRegisters,
@@ -254,12 +255,12 @@ export class Endpoint {
   }
 
   /**
-   * What `inspect` says of one export.
+   * What is known of one export without a look at the bus.
    *
    * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SUCH_DISC`
    */
-  exported(name: string): DiscReport {
-    return inspectDisc(this.#bus, name, this.#exportNamed(name));
+  exported(name: string): DiscFacts {
+    return factsOf(name, this.#exportNamed(name));
   }
 
   /**

@@ -9,7 +9,7 @@ import type { Bus } from "../bus/bus.js";
 import type { MsixEntry } from "../bus/msix.js";
 import type { DiscHandle } from "../discs/disc.js";
 import type { ExportedDisc } from "./exported-disc.js";
-import type { EndpointQueue, QueuePlace } from "./queue.js";
+import type { QueuePlace } from "./queue.js";
 import type { QueueStatistics } from "./queue-totals.js";
 import { inspectRings, type RingsReport } from "./rings-report.js";
 
@@ -40,21 +40,25 @@ export interface QueuePlaceReport {
 }
 
 /** One queue of an exported disc. */
-export interface QueueReport {
+export interface QueueFacts {
   /** Which of the disc's, from 0. */
   index: number;
   /** The MSI-X vector that it raises, counted from 1; 0 is none. */
   irq: number;
-  /** Where it is; undefined before SET_QUEUE and after STOP. */
-  placed: QueuePlaceReport | undefined;
-  /** What is on its rings; undefined where it is not placed. */
-  rings: RingsReport | undefined;
   /** What it has done since the disc was exported, to the last round of its worker. */
   statistics: QueueStatistics;
 }
 
+/** One queue, and what is on the bus of it. */
+export interface QueueReport extends QueueFacts {
+  /** Where it is; undefined before SET_QUEUE and after STOP. */
+  placed: QueuePlaceReport | undefined;
+  /** What is on its rings; undefined where it is not placed. */
+  rings: RingsReport | undefined;
+}
+
 /** One exported disc. */
-export interface DiscReport {
+export interface DiscFacts {
   /** What the export is called on the endpoint. */
   name: string;
   /** The name that the root complex sees. */
@@ -71,6 +75,12 @@ export interface DiscReport {
   attached: boolean;
   /** What is offered for it: names of `Feature`, in lower case. */
   features: string[];
+  /** Its queues. */
+  queues: QueueFacts[];
+}
+
+/** One exported disc, and what is on the bus of its queues. */
+export interface DiscReport extends DiscFacts {
   /** Its queues. */
   queues: QueueReport[];
 }
@@ -105,8 +115,8 @@ export function inspectMsix({ msix }: Bus): MsixVectorReport[] {
   })).filter(({ address, masked, pending }) => address !== 0 || !masked || pending);
 }
 
-/** Looks at one export and its queues. */
-export function inspectDisc(bus: Bus, name: string, exported: ExportedDisc): DiscReport {
+/** What is known of one export without a look at the bus. */
+export function factsOf(name: string, exported: ExportedDisc): DiscFacts {
   const { discName, disc, sectors, readOnly, started, features, queues } = exported;
   return {
     name,
@@ -117,18 +127,20 @@ export function inspectDisc(bus: Bus, name: string, exported: ExportedDisc): Dis
     readOnly,
     attached: started,
     features: namesOf(features),
-    queues: queues.map((queue, index) => inspectQueue(bus, index, queue)),
+    queues: queues.map(({ irq, statistics }, index) => ({ index, irq, statistics })),
   };
 }
 
-function inspectQueue(bus: Bus, index: number, queue: EndpointQueue): QueueReport {
-  const { place, irq, statistics } = queue;
+/** Looks at one export and its queues. */
+export function inspectDisc(bus: Bus, name: string, exported: ExportedDisc): DiscReport {
+  const facts = factsOf(name, exported);
   return {
-    index,
-    irq,
-    placed: place && placeReport(bus, place),
-    rings: place && inspectRings(bus, place.geometry),
-    statistics,
+    ...facts,
+    queues: exported.queues.map(({ place }, index) => ({
+      ...(facts.queues[index] as QueueFacts),
+      placed: place && placeReport(bus, place),
+      rings: place && inspectRings(bus, place.geometry),
+    })),
   };
 }
 

@@ -63,7 +63,7 @@ export interface AttachOptions {
 }
 
 /** Where the function is: domain, bus, device, function. */
-const PCI_ADDRESS = "0001:01:00.0";
+export const PCI_ADDRESS = "0001:01:00.0";
 /** The longest time of a timer. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 /** Most queues of a disk: `qidx` counts to 254, and 255 is the disc's events. */
@@ -174,6 +174,11 @@ export class RootComplex {
     for (const device of rc.#devices) rc.#say(`Found ${device}`);
     rc.#say(`Found ${rc.#devices.length} devices`);
     return rc;
+  }
+
+  /** Whether it was closed. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** The discs that can be attached, as the endpoint listed them last. */
