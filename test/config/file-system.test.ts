@@ -1,0 +1,331 @@
+// The tree as a file system: what is where, in the shape and with the errors of `node:fs/promises`.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import * as host from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ConfigError, ConfigTree, createBus } from "blockpt";
+import { expect, test } from "vitest";
+import { afterThisTest, makeImage, pattern } from "../api/rig.js";
+import { bringTo, CONTROLLER, codeOf, DISC, FUNCTION, FUNCTIONS, makeTree, REMOTE } from "./rig.js";
+
+/** What both have. */
+type FileSystem = Pick<
+  typeof host,
+  "mkdir" | "rmdir" | "readlink" | "unlink" | "lstat" | "stat" | "symlink"
+> & {
+  readdir(path: string): Promise<string[]>;
+  readFile(path: string): Promise<Uint8Array>;
+};
+
+/** Code that takes a file system takes the tree. */
+async function everyPath(
+  fs: Pick<ConfigTree, "readdir" | "lstat">,
+  path: string,
+): Promise<string[]> {
+  if (!(await fs.lstat(path)).isDirectory()) return [path];
+  const paths = (await fs.readdir(path)).map((name) => everyPath(fs, `${path}/${name}`));
+  return [path, ...(await Promise.all(paths)).flat()];
+}
+
+test("before anything is made there is what the kernel has", async () => {
+  const { tree } = await makeTree();
+  expect(await everyPath(tree, "/sys")).toEqual([
+    "/sys",
+    "/sys/class",
+    "/sys/class/pci_epc",
+    "/sys/class/pci_epc/44100000.pcie",
+    "/sys/bus",
+    "/sys/bus/pci-epf",
+    "/sys/bus/pci-epf/drivers",
+    "/sys/bus/pci-epf/drivers/pci_epf_blockpt",
+    "/sys/bus/pci",
+    "/sys/bus/pci/devices",
+    "/sys/kernel",
+    "/sys/kernel/config",
+    "/sys/kernel/config/pci_ep",
+    "/sys/kernel/config/pci_ep/controllers",
+    "/sys/kernel/config/pci_ep/controllers/44100000.pcie",
+    "/sys/kernel/config/pci_ep/controllers/44100000.pcie/start",
+    "/sys/kernel/config/pci_ep/functions",
+    "/sys/kernel/config/pci_ep/functions/pci_epf_blockpt",
+  ]);
+});
+
+test("a tree of one side has that side alone", async () => {
+  const ep = (await makeTree({ sides: ["endpoint"] })).tree;
+  expect(await ep.readdir("/sys/kernel/config")).toEqual(["pci_ep"]);
+  expect(await ep.readdir("/sys/bus")).toEqual(["pci-epf"]);
+  expect(await codeOf(ep.loadDriver())).toBe("ENODEV");
+  const rc = (await makeTree({ sides: ["root-complex"] })).tree;
+  expect(await rc.readdir("/sys")).toEqual(["bus", "kernel"]);
+  expect(await rc.readdir("/sys/bus")).toEqual(["pci"]);
+  await rc.loadDriver();
+  expect(await rc.readdir("/sys/kernel/config")).toEqual(["pci_remote_disk"]);
+});
+
+test("a function, its disc and its link show as what they are", async () => {
+  const { tree } = await makeTree({ discs: { ram0: "memory:1M" } });
+  await bringTo(tree, "attached", "/dev/ram0");
+  const kinds = async (path: string): Promise<string[]> =>
+    (await tree.readdir(path, { withFileTypes: true })).map((entry) => {
+      const is = {
+        isDirectory: "d",
+        isFile: "-",
+        isSymbolicLink: "l",
+        isBlockDevice: "b",
+      } as const;
+      const [kind] = Object.entries(is).filter(([method]) => entry[method as keyof typeof is]());
+      return `${kind?.[1]} ${entry.name}`;
+    });
+  expect(await kinds(CONTROLLER)).toEqual(["- start", "l func1"]);
+  expect((await kinds(FUNCTION)).filter((line) => !line.startsWith("-"))).toEqual(["d disc"]);
+  expect(await kinds("/dev")).toEqual(["l ram0", "b pci-rd-ram0"]);
+  expect(await tree.readlink(`${CONTROLLER}/func1`)).toBe("../../functions/pci_epf_blockpt/func1");
+  expect(await tree.readlink("/dev/ram0")).toBe("memory:1M");
+  // Through the link, and not.
+  expect(await tree.readFile(`${CONTROLLER}/func1/disc/disc_name`, "utf8")).toBe("/dev/ram0\n");
+  expect((await tree.stat(`${CONTROLLER}/func1`)).isDirectory()).toBe(true);
+  expect((await tree.lstat(`${CONTROLLER}/func1`)).isSymbolicLink()).toBe(true);
+  const modes = async (path: string): Promise<string> => (await tree.stat(path)).mode.toString(8);
+  expect(await modes(FUNCTION)).toBe("40755");
+  expect(await modes(`${DISC}/disc_name`)).toBe("100644");
+  expect(await modes(`${DISC}/stats`)).toBe("100444");
+  expect(await modes("/dev/pci-rd-ram0")).toBe("60660");
+  expect((await tree.stat("/dev/pci-rd-ram0")).size).toBe(1024 * 1024);
+  expect(await tree.readFile(`${DISC}/disc_name`)).toEqual(Buffer.from("/dev/ram0\n"));
+  expect(await tree.readFile(`${DISC}/disc_name`, { encoding: "hex" })).toBe(
+    Buffer.from("/dev/ram0\n").toString("hex"),
+  );
+});
+
+test("an error is that of node:fs, with a word about what would be accepted", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "blockpt-test-"));
+  afterThisTest(() => rmSync(folder, { recursive: true }));
+  await host.mkdir(join(folder, "directory"));
+  await host.writeFile(join(folder, "directory/file"), "");
+  const { tree } = await makeTree();
+  await bringTo(tree, "made", "memory:1M");
+  const calls: readonly ((fs: FileSystem, root: string, file: string) => Promise<unknown>)[] = [
+    (fs, root) => fs.readdir(`${root}/nothing`),
+    (fs, _, file) => fs.readdir(file),
+    (fs, _, file) => fs.rmdir(file),
+    (fs, root) => fs.rmdir(`${root}/nothing`),
+    (fs, root) => fs.mkdir(root),
+    (fs, _, file) => fs.mkdir(`${file}/below`),
+    (fs, root) => fs.mkdir(`${root}/nothing/below`),
+    (fs, _, file) => fs.readlink(file),
+    (fs, root) => fs.readlink(`${root}/nothing`),
+    (fs, root) => fs.unlink(`${root}/nothing`),
+    (fs, root) => fs.lstat(`${root}/nothing`),
+    (fs, root) => fs.stat(`${root}/nothing`),
+    (fs, _, file) => fs.stat(`${file}/below`),
+  ];
+  for (const call of calls) {
+    const failure = (promise: Promise<unknown>): Promise<NodeJS.ErrnoException> =>
+      promise.then(
+        () => ({ code: "ok" }) as NodeJS.ErrnoException,
+        (error: NodeJS.ErrnoException) => error,
+      );
+    const theirs = await failure(
+      call(host as FileSystem, join(folder, "directory"), join(folder, "directory/file")),
+    );
+    const ours = await failure(call(tree as unknown as FileSystem, DISC, `${DISC}/disc_name`));
+    const shape = ({ code, errno, syscall }: NodeJS.ErrnoException) => ({ code, errno, syscall });
+    expect([call.toString(), shape(ours)]).toEqual([call.toString(), shape(theirs)]);
+    expect(ours).toBeInstanceOf(ConfigError);
+    expect(ours.message.startsWith(theirs.message.split(" '")[0] as string)).toBe(true);
+    expect(ours.path).toContain(DISC);
+  }
+});
+
+test("what has no place in the tree is refused", async () => {
+  const { tree } = await makeTree();
+  await bringTo(tree, "attached", "memory:1M");
+  const refusals: readonly (readonly [() => Promise<unknown>, string])[] = [
+    [() => tree.mkdir("/sys/new"), "EPERM"],
+    [() => tree.mkdir("/dev/new"), "EPERM"],
+    [() => tree.mkdir("/sys/kernel/config/pci_ep/functions/pci_epf_test"), "EPERM"],
+    [() => tree.mkdir(`${DISC}/below`), "EPERM"],
+    [() => tree.mkdir(`${REMOTE}/new`), "EPERM"],
+    [() => tree.mkdir(`${FUNCTION}/vendorid`), "EEXIST"],
+    [() => tree.mkdir(FUNCTION), "EEXIST"],
+    [() => tree.mkdir(`${FUNCTION}/a\tb`), "EINVAL"],
+    [() => tree.mkdir(`${FUNCTION}/${"x".repeat(256)}`), "EINVAL"],
+    [() => tree.mkdir("/"), "EBUSY"],
+    [() => tree.rmdir("/sys/kernel"), "EPERM"],
+    [() => tree.rmdir(FUNCTIONS), "EPERM"],
+    [() => tree.rmdir(`${REMOTE}/disc`), "EPERM"],
+    [() => tree.unlink(`${DISC}/disc_name`), "EPERM"],
+    [() => tree.unlink(`${CONTROLLER}/start`), "EPERM"],
+    [() => tree.unlink(DISC), "EISDIR"],
+    [() => tree.unlink("/dev/pci-rd-disc"), "EPERM"],
+    [() => tree.symlink("disk.img", "/sys/link"), "EPERM"],
+    [() => tree.symlink("", "/dev/empty"), "ENOENT"],
+    [() => tree.symlink("disk.img", "/dev/pci-rd-disc"), "EEXIST"],
+    [() => tree.writeFile(`${DISC}/new`, "1"), "ENOENT"],
+    [() => tree.writeFile(DISC, "1"), "EISDIR"],
+    [() => tree.readFile(DISC), "EISDIR"],
+    [() => tree.open(`${DISC}/disc_name`), "EINVAL"],
+    [() => tree.open(DISC), "EISDIR"],
+  ];
+  for (const [call, code] of refusals) {
+    expect([call.toString(), await codeOf(call())]).toEqual([call.toString(), code]);
+  }
+});
+
+test("a link binds a function, from wherever its target is looked for", async () => {
+  for (const target of [
+    "functions/pci_epf_blockpt/func1",
+    "../../functions/pci_epf_blockpt/func1",
+    FUNCTION,
+    `${FUNCTION}/`,
+  ]) {
+    const { tree } = await makeTree();
+    await tree.mkdir(FUNCTION);
+    await tree.symlink(target, `${CONTROLLER}/func1`);
+    expect(tree.endpoint?.controller.name).toBe("44100000.pcie");
+    await tree.unlink(`${CONTROLLER}/func1`);
+    expect(tree.endpoint).toBeUndefined();
+  }
+});
+
+test("a link that binds nothing is refused", async () => {
+  const { tree } = await makeTree();
+  await tree.mkdir(FUNCTION);
+  await tree.mkdir(`${FUNCTIONS}/func2`);
+  expect(await codeOf(tree.symlink("functions/func1", `${CONTROLLER}/func1`))).toBe("ENOENT");
+  expect(await codeOf(tree.symlink("/etc", `${CONTROLLER}/etc`))).toBe("ENOENT");
+  expect(await codeOf(tree.symlink(FUNCTION, `${CONTROLLER}/other`))).toBe("EINVAL");
+  await tree.symlink(FUNCTION, `${CONTROLLER}/func1`);
+  expect(await codeOf(tree.symlink(FUNCTION, `${CONTROLLER}/func1`))).toBe("EEXIST");
+  expect(await codeOf(tree.symlink(`${FUNCTIONS}/func2`, `${CONTROLLER}/func2`))).toBe("EBUSY");
+  expect(await codeOf(tree.rmdir(FUNCTION))).toBe("EBUSY");
+  await tree.unlink(`${CONTROLLER}/func1`);
+  await tree.rmdir(FUNCTION);
+  await tree.symlink(`${FUNCTIONS}/func2`, `${CONTROLLER}/func2`);
+});
+
+test("a function whose MSI-X table does not fit the BAR is not bound", async () => {
+  const bus = await createBus({ barBytes: 32768 });
+  const tree = ConfigTree.create(bus);
+  await tree.mkdir(FUNCTION);
+  await tree.writeFile(`${FUNCTION}/msix_interrupts`, "2048");
+  expect(await codeOf(tree.symlink(FUNCTION, `${CONTROLLER}/func1`))).toBe("ENOSPC");
+  expect(await tree.readdir(CONTROLLER)).toEqual(["start"]);
+  await tree.writeFile(`${FUNCTION}/msix_interrupts`, "32");
+  await tree.symlink(FUNCTION, `${CONTROLLER}/func1`);
+  await tree.close();
+});
+
+test("mkdir makes all that is missing when it is asked to", async () => {
+  const { tree } = await makeTree();
+  await tree.mkdir(`${FUNCTION}/nvme`, { recursive: true });
+  await tree.mkdir(`${FUNCTION}/nvme`, { recursive: true });
+  expect(await tree.readdir(FUNCTIONS)).toEqual(["func1"]);
+  expect(await codeOf(tree.mkdir(`${FUNCTIONS}/func2/nvme`))).toBe("ENOENT");
+});
+
+test("what is refused to be removed is there, until it can be", async () => {
+  const { tree } = await makeTree();
+  await bringTo(tree, "attached", "memory:1M");
+  expect(await codeOf(tree.rmdir(DISC))).toBe("EBUSY");
+  expect(await codeOf(tree.unlink(`${CONTROLLER}/func1`))).toBe("EBUSY");
+  expect(await codeOf(tree.rmdir(FUNCTION))).toBe("EBUSY");
+  await tree.writeFile(`${REMOTE}/disc/attach`, "0");
+  await tree.writeFile(`${CONTROLLER}/start`, "0");
+  await tree.unlink(`${CONTROLLER}/func1`);
+  expect(await codeOf(tree.rmdir(FUNCTION))).toBe("ENOTEMPTY");
+  await tree.rmdir(DISC);
+  await tree.rmdir(FUNCTION);
+  expect(await tree.readdir(FUNCTIONS)).toEqual([]);
+});
+
+test("sixteen discs have room, the seventeenth has none", async () => {
+  const { tree } = await makeTree();
+  await bringTo(tree, "bound", "memory:64K");
+  for (let index = 1; index < 16; index++) {
+    await tree.mkdir(`${FUNCTION}/disc${index}`);
+    await tree.writeFile(`${FUNCTION}/disc${index}/disc_name`, "memory:64K");
+  }
+  expect(await codeOf(tree.mkdir(`${FUNCTION}/disc16`))).toBe("ENOSPC");
+  expect(tree.endpoint?.exports.length).toBe(16);
+});
+
+test("the device shows on the PCI bus while the link is up", async () => {
+  const { tree, value } = await makeTree();
+  const devices = "/sys/bus/pci/devices";
+  await tree.mkdir(FUNCTION);
+  await tree.writeFile(`${FUNCTION}/vendorid`, "0x1af4");
+  await tree.writeFile(`${FUNCTION}/deviceid`, "0x1042");
+  await tree.writeFile(`${FUNCTION}/subclass_code`, "0x80");
+  await tree.writeFile(`${FUNCTION}/progif_code`, "2");
+  await tree.writeFile(`${FUNCTION}/baseclass_code`, "1");
+  await tree.writeFile(`${FUNCTION}/revid`, "3");
+  await tree.writeFile(`${FUNCTION}/cache_line_size`, "0x10");
+  await tree.writeFile(`${FUNCTION}/subsys_vendor_id`, "0x1234");
+  await tree.writeFile(`${FUNCTION}/subsys_id`, "0x5678");
+  await tree.writeFile(`${FUNCTION}/interrupt_pin`, "1");
+  await tree.writeFile(`${FUNCTION}/msi_interrupts`, "16");
+  await tree.writeFile(`${FUNCTION}/msix_interrupts`, "8");
+  await tree.symlink(FUNCTION, `${CONTROLLER}/func1`);
+  expect(await tree.readdir(devices)).toEqual([]);
+  await tree.writeFile(`${CONTROLLER}/start`, "1");
+  const [address] = await tree.readdir(devices);
+  expect(address).toBe("0001:01:00.0");
+  const device = `${devices}/${address}`;
+  expect(await value(`${device}/vendor`)).toBe("0x1af4");
+  expect(await value(`${device}/device`)).toBe("0x1042");
+  expect(await value(`${device}/class`)).toBe("0x018002");
+  const { bar } = tree.bus;
+  const [first] = (await value(`${device}/resource`)).split("\n");
+  expect(first?.split(" ").map(Number)).toEqual([bar.offset, bar.offset + bar.length - 1, 0x40200]);
+  const config = await tree.readFile(`${device}/config`);
+  expect(config.length).toBe(4096);
+  const view = new DataView(config.buffer, config.byteOffset);
+  expect(view.getUint16(0, true)).toBe(0x1af4);
+  expect([view.getUint8(8), view.getUint8(0x0c), view.getUint8(0x3d)]).toEqual([3, 0x10, 1]);
+  expect([view.getUint16(0x2c, true), view.getUint16(0x2e, true)]).toEqual([0x1234, 0x5678]);
+  expect(tree.bus.configSpace.read()?.msi).toEqual({ messages: 16 });
+  expect(tree.bus.configSpace.read()?.msix?.vectors).toBe(8);
+  expect(await tree.readdir(`${device}/msi_irqs`)).toEqual([]);
+  await tree.writeFile(`${CONTROLLER}/start`, "0");
+  expect(await tree.readdir(devices)).toEqual([]);
+  expect(await codeOf(tree.readFile(`${device}/vendor`))).toBe("ENOENT");
+});
+
+test("vectors that the driver has set show in msi_irqs", async () => {
+  const { tree } = await makeTree();
+  await bringTo(tree, "attached", "memory:1M");
+  const irqs = "/sys/bus/pci/devices/0001:01:00.0/msi_irqs";
+  expect(await tree.readdir(irqs)).toEqual(["1"]);
+  expect(await tree.readFile(`${irqs}/1`, "utf8")).toBe("msix\n");
+});
+
+test("a name in /dev leads to the file of a disc", async () => {
+  const image = makeImage(pattern(65536));
+  const { tree } = await makeTree({ discs: { sda: image } });
+  expect(await tree.readdir("/dev")).toEqual(["sda"]);
+  expect((await tree.stat("/dev/sda")).size).toBe(65536);
+  expect((await tree.lstat("/dev/sda")).isSymbolicLink()).toBe(true);
+  expect(await tree.readFile("/dev/sda")).toEqual(Buffer.from(pattern(65536)));
+  await tree.unlink("/dev/sda");
+  expect(await codeOf(tree.stat("/dev/sda"))).toBe("ENOENT");
+  await tree.symlink("memory:1M", "/dev/sda");
+  expect(await codeOf(tree.readFile("/dev/sda"))).toBe("ENOENT");
+  await host.access(image);
+});
+
+test("paths are taken as everywhere: with dots, and slashes at the end", async () => {
+  const { tree } = await makeTree();
+  await tree.mkdir(`${FUNCTIONS}/./x/../func1/`);
+  expect(await tree.readdir("sys/kernel/config/pci_ep//functions/pci_epf_blockpt/")).toEqual([
+    "func1",
+  ]);
+});
+
+test("what is done at the same time is done one after the other", async () => {
+  const { tree } = await makeTree();
+  const codes = await Promise.all(Array.from({ length: 8 }, () => codeOf(tree.mkdir(FUNCTION))));
+  expect(codes.sort()).toEqual([...Array(7).fill("EEXIST"), "ok"]);
+});
