@@ -53,14 +53,14 @@ export { exportedName, type NamedDiscOptions, openDiscNamed } from "./discs/disc
 export { FileDisc } from "./discs/file-disc.js";
 export { MemoryDisc } from "./discs/memory-disc.js";
 export { PartitionDisc } from "./discs/partition-disc.js";
-export {
-  type BoundController,
-  type Controller,
-  Endpoint,
-  type EndpointOptions,
-  type ExportChanges,
-  type ExportOptions,
-} from "./endpoint/endpoint.js";
+export { Endpoint } from "./endpoint/endpoint.js";
+export type {
+  BoundController,
+  Controller,
+  EndpointOptions,
+  ExportChanges,
+  ExportOptions,
+} from "./endpoint/endpoint-options.js";
 export type { QueueStopped, ReportQueueStopped } from "./endpoint/exported-disc.js";
 export type {
   DiscFacts,

@@ -4,7 +4,8 @@
 import * as host from "node:fs/promises";
 import { posix } from "node:path";
 import type { Bus } from "../bus/bus.js";
-import type { Controller, Endpoint } from "../endpoint/endpoint.js";
+import type { Endpoint } from "../endpoint/endpoint.js";
+import type { Controller } from "../endpoint/endpoint-options.js";
 import { PCI_ADDRESS, type RootComplex } from "../root-complex/root-complex.js";
 import { guarded, Refusal } from "./config-error.js";
 import { Dev } from "./dev.js";

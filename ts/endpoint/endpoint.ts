@@ -25,6 +25,13 @@ import { isDisc, isPartOf } from "../discs/partition-disc.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError, callBack, checkInteger } from "../errors.js";
 import { CommandHandler } from "./commands.js";
+import type {
+  BoundController,
+  Controller,
+  EndpointOptions,
+  ExportChanges,
+  ExportOptions,
+} from "./endpoint-options.js";
 import { checkDiscName, ExportedDisc, type ReportQueueStopped } from "./exported-disc.js";
 import {
   type DiscFacts,
@@ -34,71 +41,11 @@ import {
   inspectMsix,
   inspectRegisters,
 } from "./inspection.js";
+import { HEARTBEAT_MS, registersOf, takeLink } from "./link.js";
 import type { QueueSurroundings } from "./queue.js";
-
-/** The controller that a function is bound to. */
-export interface Controller {
-  /** Its name, as `/sys/class/pci_epc` lists it. */
-  name: string;
-  /** Bytes of its BAR, if the hardware fixes them: another size of the bus's BAR is refused. */
-  fixedBarBytes?: number | undefined;
-  /** Most MSI-X vectors that it can raise. Default 2048. */
-  maxVectors?: number | undefined;
-}
-
-/** A controller whose number of vectors is known. */
-export interface BoundController extends Controller {
-  /** Most MSI-X vectors that it can raise. */
-  maxVectors: number;
-}
-
-/** What an endpoint is to be like. */
-export interface EndpointOptions {
-  /** The controller, or its name. */
-  controller: string | Controller;
-  /** PCI vendor, 0 to 0xfffe. Default 0x0000. */
-  vendorId?: number | undefined;
-  /** PCI device, 0 to 0xffff. Default 0xc402. */
-  deviceId?: number | undefined;
-  /** MSI-X vectors, 1 to 2048. Default 32. */
-  msixInterrupts?: number | undefined;
-  /**
-   * Messages of an MSI capability in configuration space, 0 to 32, of which PCI makes a power of two; with 0
-   * there is none. It is for whoever reads it: interrupts are MSI-X. Default 0.
-   */
-  msiInterrupts?: number | undefined;
-  /** The rest of the configuration header. */
-  identity?: Partial<Omit<FunctionIdentity, "vendorId" | "deviceId">> | undefined;
-  /** Hears why commands were refused and queues stopped, a line each. */
-  log?: ((line: string) => void) | undefined;
-  /** Hears of queues that were stopped because they could go no further (protocol, section 4, fault 3). */
-  onQueueStopped?: ReportQueueStopped | undefined;
-}
-
-/** How a disc is exported. */
-export interface ExportOptions {
-  /** The name the root complex sees: 1 to 63 bytes without `;` and NUL. Default `/dev/` and the export's name. */
-  discName?: string | undefined;
-  /** Most queues, each served by a worker thread of its own: 1 to 255. Default 1. */
-  queues?: number | undefined;
-  /** Refuse writes, whatever the disc allows. Default false. */
-  readOnly?: boolean | undefined;
-  /** Move data by DMA; false copies memory discs word by word, to see what DMA gains. Default true. */
-  dma?: boolean | undefined;
-}
-
-/** What of an export may be changed while nobody is attached. */
-export interface ExportChanges extends ExportOptions {
-  /** Another disc in its place; the former one is closed. */
-  disc?: Disc | undefined;
-}
 
 const MAX_VECTORS = 2048;
 const MAX_MSI_MESSAGES = 32;
-/** The heartbeat moves twice as often as the protocol asks for. */
-const HEARTBEAT_MS = 500;
-/** An endpoint whose heartbeat stands still for so long is gone: two of the protocol's heartbeats. */
-const GONE_MS = 2000;
 /** What was completed last is taken by the root complex in this time; then its rings say that nobody answers. */
 const GRACE_MS = 20;
 
@@ -377,8 +324,8 @@ export class Endpoint {
     this.#heart = setInterval(() => {
       if (!this.#isCurrent()) return;
       // A root complex that wrote to it would take the endpoint for another one.
-      Atomics.store(this.#registers(), Register.generation / 4, generation);
-      Atomics.add(this.#registers(), Register.heartbeat / 4, 1);
+      Atomics.store(registersOf(this.#bus), Register.generation / 4, generation);
+      Atomics.add(registersOf(this.#bus), Register.heartbeat / 4, 1);
     }, HEARTBEAT_MS);
   }
 
@@ -475,52 +422,15 @@ export class Endpoint {
     return { bus: this.#bus, msix: this.#msix, generation: this.#generation };
   }
 
-  #registers(): Int32Array {
-    return new Int32Array(this.#bus.buffer, this.#bus.bar.offset, REGISTERS_BYTES / 4);
-  }
-
   /** Whether no other endpoint has taken the bus over. */
   #isCurrent(): boolean {
     return this.#bus.owners.generation === this.#generation;
   }
 
-  /** Takes the link; gives the generation that begins, or 0 if another endpoint has it. */
-  async #takeLink(): Promise<number> {
-    const { owners } = this.#bus;
-    const last = owners.generation;
-    const isFree = !this.#hasLink() && owners.takeLink();
-    const isLeft = !isFree && (await this.#isAbandoned());
-    if (isFree) return owners.nextGeneration(owners.generation);
-    // Of all who waited for it one is the first.
-    const generation = isLeft ? owners.nextGeneration(last) : 0;
-    if (generation !== 0) owners.takeLink();
-    return generation;
-  }
-
-  /** Whether an endpoint is on the bus, this one or another: one that knows no configuration space has its magic. */
-  #hasLink(): boolean {
-    const magic = Atomics.load(this.#registers(), Register.magic / 4);
-    return this.#bus.configSpace.read() !== undefined || magic === MAGIC;
-  }
-
-  /** Whether the endpoint that has the link is gone: nothing is heard of it for two heartbeats. */
-  async #isAbandoned(): Promise<boolean> {
-    const registers = this.#registers();
-    // Of one that is not ours, and has no extension block, no heartbeat is to be expected.
-    const hasBlock = Atomics.load(registers, Register.extMagic / 4) === EXT_MAGIC;
-    if (!hasBlock && !this.#bus.owners.isLinkTaken) return false;
-    const pulse = (): string =>
-      [Register.generation, Register.heartbeat]
-        .map((register) => Atomics.load(registers, register / 4))
-        .join();
-    const before = pulse();
-    const deadline = performance.now() + GONE_MS;
-    while (performance.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, HEARTBEAT_MS / 5));
-      if (pulse() !== before) return false;
-    }
-    this.#say("the endpoint that had the link is gone, and is taken over");
-    return true;
+  #takeLink(): Promise<number> {
+    return takeLink(this.#bus, () =>
+      this.#say("the endpoint that had the link is gone, and is taken over"),
+    );
   }
 
   #writeRegisters(): void {
