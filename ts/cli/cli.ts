@@ -3,10 +3,14 @@
 
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
+import { addApplyCommand } from "./apply.js";
 import { Cleanup } from "./cleanup.js";
 import { addDemoCommand } from "./demo.js";
+import { addDumpCommand } from "./dump.js";
 import { EXIT_CODES_HELP, ExitCode } from "./exit-code.js";
-import { failureOf, lineOf } from "./failure.js";
+import { CliError, failureOf, lineOf, linesOf } from "./failure.js";
+import { addInspectCommand } from "./inspect.js";
+import { addRunCommand } from "./run.js";
 
 const EXAMPLES_HELP = `
 Examples:
@@ -14,6 +18,13 @@ Examples:
   $ blockpt demo --size 256          the same with a disk image of 256 MiB
   $ blockpt demo --image disk.img    the same with an image of yours, which is only read
   $ blockpt demo --json | jq .throughput
+  $ blockpt run --disc nvme0=disk.img --disc ram0=memory:64M
+                                     export and attach discs until Ctrl-C
+  $ blockpt run --config disks.yaml -- make test
+                                     the same as a file says, until a command ends
+  $ blockpt inspect --watch          registers, queues and statistics of what runs
+  $ blockpt dump > disks.yaml        what runs, as a config file
+  $ blockpt apply disks.yaml         have what runs be as a config file says
   $ blockpt help demo                all options of a command
 `;
 
@@ -32,7 +43,12 @@ function makeProgram(cleanup: Cleanup): Command {
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(usageLine(text)) })
     .addHelpText("after", EXAMPLES_HELP + EXIT_CODES_HELP);
-  addDemoCommand(program, { version: version(), cleanup });
+  const context = { version: version(), cleanup };
+  addDemoCommand(program, context);
+  addRunCommand(program, context);
+  addDumpCommand(program);
+  addApplyCommand(program, context);
+  addInspectCommand(program, context);
   return program;
 }
 
@@ -72,8 +88,8 @@ async function main(): Promise<void> {
       // Commander has printed already, help and version included.
       process.exitCode = error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
     } else {
-      process.stderr.write(lineOf(failureOf(error)));
-      process.exitCode = ExitCode.failed;
+      process.stderr.write(linesOf(error));
+      process.exitCode = error instanceof CliError ? error.exitCode : ExitCode.failed;
     }
   }
   await cleanup.run();

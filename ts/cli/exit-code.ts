@@ -4,6 +4,9 @@ export const ExitCode = {
   ok: 0,
   failed: 1,
   usage: 2,
+  /** As shells say it. */
+  commandNotStarted: 126,
+  commandNotFound: 127,
   /** 128 and the signal's number, as shells count. */
   hungUp: 129,
   interrupted: 130,
@@ -14,8 +17,8 @@ export const ExitCode = {
 export const EXIT_CODES_HELP = `
 Exit codes:
   0    done, and everything was as it should be
-  1    failed, or something was not as it should be: one line on stderr says what
+  1    failed, or something was not as it should be: a line on stderr says what
   2    the command line cannot be understood
-  130  interrupted (SIGINT); threads are ended and temporary files removed
+  130  interrupted (SIGINT); disks are detached, threads ended, sockets and temporary files removed
   129, 141, 143  the same for SIGHUP, a closed pipe, and SIGTERM
 `;

@@ -29,15 +29,19 @@ export interface Screen {
 const MIB = 1024 * 1024;
 
 /** Neither picocolors' own rule, which colours pipes where `CI` is set, nor commander's. */
-function mayColour(): boolean {
+export function mayColour(stream: NodeJS.WriteStream): boolean {
   const { NO_COLOR, TERM } = process.env;
-  return process.stdout.isTTY === true && !NO_COLOR && TERM !== "dumb";
+  return stream.isTTY === true && !NO_COLOR && TERM !== "dumb";
 }
 
-export function createScreen(quiet: boolean, cleanup: Cleanup): Screen {
-  const colors = picocolors.createColors(mayColour());
+export function createScreen(
+  quiet: boolean,
+  cleanup: Cleanup,
+  stream: NodeJS.WriteStream = process.stdout,
+): Screen {
+  const colors = picocolors.createColors(mayColour(stream));
   const line = (text = ""): void => {
-    if (!quiet) process.stdout.write(`${text}\n`);
+    if (!quiet) stream.write(`${text}\n`);
   };
   return {
     line,
