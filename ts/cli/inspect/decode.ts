@@ -5,6 +5,7 @@
 import type { EndpointReport } from "blockpt";
 import {
   Command,
+  EXT_MAGIC,
   EXT_VERSION,
   Feature,
   MAGIC,
@@ -40,7 +41,8 @@ const DIGITS: Partial<Record<Name, number>> = { devIdx: 2, perm: 2, qidx: 2, num
 export function decodeRegisters(registers: Registers): DecodedRegister[] {
   const { extension, devName, ...numbers } = registers;
   const meanings = { ...meaningsOf(registers), ...(extension && extensionMeanings(extension)) };
-  const decoded = Object.entries({ ...numbers, ...extension }).map(([key, value]) => {
+  const extMagic = extension && { extMagic: EXT_MAGIC };
+  const decoded = Object.entries({ ...numbers, ...extMagic, ...extension }).map(([key, value]) => {
     const name = key as Name;
     return row(name, hex(value, DIGITS[name] ?? 8), meanings[name] ?? "");
   });
@@ -100,6 +102,7 @@ function meaningsOf(registers: Registers): Partial<Record<Name, string>> {
 
 function extensionMeanings(extension: Extension): Partial<Record<Name, string>> {
   return {
+    extMagic: "ok: the extension block is offered",
     extVersion: extension.extVersion === EXT_VERSION ? "ok" : "another version",
     extFeatures: bitsOf(extension.extFeatures, Feature).join(" ") || "none",
     extEnabled: bitsOf(extension.extEnabled, Feature).join(" ") || "none",
