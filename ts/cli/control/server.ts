@@ -2,7 +2,6 @@
 // sends too much or vanishes loses their own connection, and nobody else anything.
 
 import { createServer, type Server, type Socket } from "node:net";
-import { pipeline } from "node:stream/promises";
 import { CONFIG_ERROR } from "../config-file/config-file.js";
 import { checkDocument, type MachineDocument } from "../config-file/schema.js";
 import { CliError, failureOf } from "../failure.js";
@@ -34,6 +33,8 @@ export interface ControlServer {
 const BAD_REQUEST = "ERR_CONTROL_REQUEST";
 /** A connection on which so long nothing comes, or is taken, is closed. */
 const STALL_MS = 30_000;
+/** How long what comes behind a request that is too long is read, and forgotten. */
+const DISCARD_MS = 5000;
 const MOST_CONNECTIONS = 256;
 
 /** Listens on a path, which only this user's processes can then connect to. */
@@ -80,25 +81,40 @@ function listen(server: Server, path: string): Promise<void> {
 }
 
 async function serve(socket: Socket, controlled: Controlled): Promise<void> {
+  // Of a socket whose reader is not there any more an error would be nobody's.
+  socket.on("error", () => {});
   socket.setTimeout(STALL_MS, () => socket.destroy());
-  await pipeline(
-    socket,
-    async function* (source: AsyncIterable<Buffer>) {
-      try {
-        for await (const line of linesOf(source, MOST_REQUEST_BYTES)) {
-          // It is ours to hurry now, and not the client's.
-          socket.setTimeout(0);
-          yield `${JSON.stringify(await answer(line, controlled))}\n`;
-          socket.setTimeout(STALL_MS);
-        }
-      } catch (error) {
-        if (!(error instanceof LineTooLong)) throw error;
-        const message = `a request has at most ${MOST_REQUEST_BYTES} bytes`;
-        yield `${JSON.stringify(refusal({ code: BAD_REQUEST, message }))}\n`;
-      }
-    },
-    socket,
-  );
+  try {
+    const chunks = socket.iterator({ destroyOnReturn: false });
+    for await (const line of linesOf(chunks, MOST_REQUEST_BYTES)) {
+      // It is ours to hurry now, and not the client's.
+      socket.setTimeout(0);
+      const response = await answer(line, controlled);
+      socket.setTimeout(STALL_MS);
+      await send(socket, response);
+    }
+    socket.end();
+  } catch (error) {
+    if (!(error instanceof LineTooLong)) throw error;
+    const message = `a request has at most ${MOST_REQUEST_BYTES} bytes`;
+    await send(socket, refusal({ code: BAD_REQUEST, message }));
+    socket.end();
+    discard(socket);
+  }
+}
+
+/** Resolves when it was taken: no answer is made before the last one is on its way. */
+function send(socket: Socket, response: Response): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.write(`${JSON.stringify(response)}\n`, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** Reads on for a while: who finds that nobody reads looks for no answer. */
+function discard(socket: Socket): void {
+  const timer = setTimeout(() => socket.destroy(), DISCARD_MS);
+  socket.once("close", () => clearTimeout(timer));
+  socket.resume();
 }
 
 async function answer(line: string, controlled: Controlled): Promise<Response> {
