@@ -71,6 +71,27 @@ describe.each(["wasm", "typescript"] as const)("with the %s engine", (engine) =>
   );
 });
 
+test("a disk that was attached to an endpoint that was started anew stays online", async () => {
+  const { bus, endpoint } = await makeEndpoint();
+  await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 65536));
+  await endpoint.start();
+  const rc = await RootComplex.probe(bus);
+  await rc.attach("ram0");
+  await endpoint.stop();
+  await endpoint.start();
+  // Before the root complex has looked whether its endpoint lives.
+  await rc.detach("ram0");
+  let offline = 0;
+  const disk = await rc.attach("ram0", { onOffline: () => offline++ });
+  const { heartbeat } = endpoint.inspect().registers.extension ?? {};
+  // Two heartbeats are more than one look.
+  await until("its looks", () => {
+    return (endpoint.inspect().registers.extension?.heartbeat ?? 0) > (heartbeat ?? 0) + 2;
+  });
+  expect(offline).toBe(0);
+  await disk.read(new Uint8Array(512), 0);
+});
+
 test("a write whose buffer is taken away between its requests is not fulfilled", async () => {
   const { bus, endpoint } = await makeEndpoint();
   await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 32 * 1024 * 1024));

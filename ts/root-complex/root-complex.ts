@@ -267,6 +267,8 @@ export class RootComplex {
     checkInteger("requestTimeoutMs", requestTimeoutMs, 1, MAX_TIMEOUT_MS);
     checkInteger("queues", queues, 1, MAX_QUEUES);
     const devices = await this.#getDevices();
+    // Of the endpoint that answered: one that was started anew since the last look is not gone at the next.
+    this.#look();
     const device = theOneNamed(name, devices);
     if (device === undefined) {
       const there = devices.length === 0 ? "nothing is" : `these are: ${devices.join(", ")}`;
