@@ -1,5 +1,7 @@
 // Which of the known names somebody may have meant.
 
+import { distance } from "fastest-levenshtein";
+
 /** Names that differ in more than this share of their letters are others. */
 const MOST_SHARE = 0.5;
 
@@ -7,8 +9,7 @@ const MOST_SHARE = 0.5;
 export function nearest(name: string, known: readonly string[]): readonly string[] {
   const distances = known.map((each) => ({
     each,
-    // A word of a longer name is as near as can be.
-    distance: each.includes(name) && name.length > 2 ? 0 : distanceOf(name, each),
+    distance: isWordOf(name, each) ? 0 : distance(name.toLowerCase(), each.toLowerCase()),
   }));
   const near = distances.filter(
     ({ each, distance }) => distance <= Math.max(name.length, each.length) * MOST_SHARE,
@@ -24,16 +25,7 @@ export function eitherOf(names: readonly string[]): string {
   return `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
 }
 
-/** Letters to insert, to remove or to replace (Levenshtein). */
-function distanceOf(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (const [index, letter] of [...one.toLowerCase()].entries()) {
-    const next = [index + 1];
-    for (let at = 0; at < other.length; at++) {
-      const replaced = (row[at] as number) + (other[at]?.toLowerCase() === letter ? 0 : 1);
-      next.push(Math.min(replaced, (row[at + 1] as number) + 1, (next[at] as number) + 1));
-    }
-    row = next;
-  }
-  return row[other.length] as number;
+/** A word of a longer name is as near as can be. */
+function isWordOf(name: string, longer: string): boolean {
+  return name.length > 2 && longer.includes(name);
 }

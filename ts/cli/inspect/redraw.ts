@@ -1,18 +1,20 @@
 // A page that is drawn again and again in place: on the terminal's other screen, which gives back what was
 // there before when it is left.
 
+import {
+  cursorHide,
+  cursorShow,
+  cursorTo,
+  enterAlternativeScreen,
+  eraseDown,
+  eraseEndLine,
+  exitAlternativeScreen,
+} from "ansi-escapes";
 import type { Cleanup } from "../cleanup.js";
 
-const ENTER = "\u001b[?1049h";
-const LEAVE = "\u001b[?1049l";
-const HIDE_CURSOR = "\u001b[?25l";
-const SHOW_CURSOR = "\u001b[?25h";
 /** A line that is too long is cut by the terminal, which knows how wide its letters are. */
 const NO_WRAP = "\u001b[?7l";
 const WRAP = "\u001b[?7h";
-const HOME = "\u001b[H";
-const CLEAR_LINE = "\u001b[K";
-const CLEAR_BELOW = "\u001b[J";
 
 export interface Page {
   draw(lines: readonly string[]): void;
@@ -23,15 +25,15 @@ export function openPage(terminal: NodeJS.WriteStream, cleanup: Cleanup): Page {
   let lines: readonly string[] = [];
   const show = (): void => {
     const fits = fitting(lines, terminal.rows);
-    const text = fits.map((line) => `${line}${CLEAR_LINE}`).join("\n");
+    const text = fits.map((line) => `${line}${eraseEndLine}`).join("\n");
     // Not line by line: half of a page is not to be seen.
-    terminal.write(`${HOME}${text}${CLEAR_BELOW}`);
+    terminal.write(`${cursorTo(0, 0)}${text}${eraseDown}`);
   };
-  terminal.write(ENTER + HIDE_CURSOR + NO_WRAP);
+  terminal.write(enterAlternativeScreen + cursorHide + NO_WRAP);
   terminal.on("resize", show);
   cleanup.add(() => {
     terminal.off("resize", show);
-    terminal.write(WRAP + SHOW_CURSOR + LEAVE);
+    terminal.write(WRAP + cursorShow + exitAlternativeScreen);
   });
   return {
     draw: (next) => {
