@@ -105,3 +105,16 @@ test("the file of a disc is opened where its name leads", async () => {
   expect(bytes).toEqual(pattern(DISK_BYTES).subarray(1000, 1016));
   await file.close();
 });
+
+test("a disk is opened as it is, for reading or for both", async () => {
+  const image = makeImage(pattern(DISK_BYTES));
+  const { tree } = await makeTree({ discs: { sda: image } });
+  await bringTo(tree, "attached", "memory:64K");
+  // As JavaScript may call it: of a file "w" would leave nothing.
+  const open = tree.open.bind(tree) as (path: string, flags: unknown) => Promise<unknown>;
+  for (const flags of ["w", "a+", "wx", "", 2]) {
+    expect(await codeOf(open("/dev/sda", flags))).toBe("EINVAL");
+    expect(await codeOf(open("/dev/pci-rd-disc", flags))).toBe("EINVAL");
+  }
+  expect(readFileSync(image).length).toBe(DISK_BYTES);
+});

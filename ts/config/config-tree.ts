@@ -302,10 +302,13 @@ export class ConfigTree {
    * Opens a disk, or the file of a disc.
    *
    * @param flags - `r` or `r+`
-   * @throws {@link ConfigError} `EINVAL` for an attribute, which is read and written as a whole
+   * @throws {@link ConfigError} `EINVAL` for an attribute, which is read and written as a whole, and for other flags
    */
   async open(path: string, flags: "r" | "r+" = "r"): Promise<OpenFile> {
     return guarded("open", path, async () => {
+      if (flags !== "r" && flags !== "r+") {
+        throw new Refusal("EINVAL", `flags ${JSON.stringify(flags)}: "r" or "r+" is wanted`);
+      }
       const place = await this.#walk(path, true);
       if ("outside" in place) return host.open(place.outside, flags);
       if (place.node.kind === "directory") throw new Refusal("EISDIR");
