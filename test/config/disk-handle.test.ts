@@ -106,6 +106,45 @@ test("the file of a disc is opened where its name leads", async () => {
   await file.close();
 });
 
+test("only what the buffer has is moved, from where a disk can begin", async () => {
+  const { tree } = await makeTree();
+  await bringTo(tree, "attached", "memory:64K");
+  const file = await tree.open("/dev/pci-rd-disc", "r+");
+  const before = pattern(DISK_BYTES);
+  await file.write(before, 0, DISK_BYTES, 0);
+  const buffer = new Uint8Array(512);
+  const places: readonly (readonly [offset: number, length: number, position: number])[] = [
+    // Once written with zeros behind the buffer's end.
+    [0, 1024, 0],
+    [511, 2, 0],
+    [513, 0, 0],
+    [-1, 5, 0],
+    [0.5, 5, 0],
+    [0, -1, 0],
+    [0, Number.NaN, 0],
+    [0, 5, -1],
+    [0, 5, 1.5],
+    [0, 5, Number.NaN],
+    [0, 5, 2 ** 53],
+  ];
+  for (const [offset, length, position] of places) {
+    const codes = [
+      await codeOf(file.read(buffer, offset, length, position)),
+      await codeOf(file.write(buffer, offset, length, position)),
+    ];
+    expect([offset, length, position, ...codes]).toEqual([
+      offset,
+      length,
+      position,
+      "EINVAL",
+      "EINVAL",
+    ]);
+  }
+  expect(await codeOf(file.read(buffer, 513))).toBe("EINVAL");
+  expect(await tree.readFile("/dev/pci-rd-disc")).toEqual(Buffer.from(before));
+  await file.close();
+});
+
 test("a disk is opened as it is, for reading or for both", async () => {
   const image = makeImage(pattern(DISK_BYTES));
   const { tree } = await makeTree({ discs: { sda: image } });

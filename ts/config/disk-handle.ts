@@ -27,6 +27,7 @@ export interface OpenFile {
    * @param offset - where in the buffer, 0 by default
    * @param length - how many; by default what the buffer has behind `offset`
    * @param position - where to read, in bytes; without one, where the last call ended
+   * @throws {@link ConfigError} `EINVAL` for what the buffer does not have, or a position below 0
    */
   read(
     buffer: Uint8Array,
@@ -37,7 +38,8 @@ export interface OpenFile {
   /**
    * Writes bytes, where `read` reads them.
    *
-   * @throws {@link ConfigError} `ENOSPC` at the end of a disk, `EBADF` if it was opened for reading
+   * @throws {@link ConfigError} `EINVAL` as `read`; `ENOSPC` at the end of a disk, `EBADF` if it was
+   * opened for reading
    */
   write(
     buffer: Uint8Array,
@@ -53,6 +55,13 @@ export interface OpenFile {
   stat(): Promise<TreeStats>;
   /** Closes it; what was written to a disk is on stable storage then. */
   close(): Promise<void>;
+}
+
+/** What a call is to move: where it is in the buffer, and on the disk. */
+interface Span {
+  readonly offset: number;
+  readonly length: number;
+  readonly position?: number | null | undefined;
 }
 
 /**
@@ -78,7 +87,7 @@ export class DiskHandle implements OpenFile {
     position?: number | null,
   ): Promise<BytesRead> {
     return guarded("read", this.#path, async () => {
-      const start = position ?? this.#position;
+      const start = this.#startOf(buffer, { offset, length, position });
       const bytesRead = Math.max(0, Math.min(length, this.#disk.sizeBytes - start));
       for (let done = 0; done < bytesRead; ) {
         const { bytes, inside, moved } = this.#span(start + done, bytesRead - done);
@@ -99,7 +108,7 @@ export class DiskHandle implements OpenFile {
   ): Promise<BytesWritten> {
     return guarded("write", this.#path, async () => {
       if (!this.#mayWrite) throw new Refusal("EBADF", "it was opened for reading");
-      const start = position ?? this.#position;
+      const start = this.#startOf(buffer, { offset, length, position });
       const bytesWritten = Math.max(0, Math.min(length, this.#disk.sizeBytes - start));
       if (bytesWritten === 0 && length > 0) {
         throw new Refusal("ENOSPC", `the disk has ${this.#disk.sizeBytes} bytes`);
@@ -141,6 +150,19 @@ export class DiskHandle implements OpenFile {
 
   async close(): Promise<void> {
     if (this.#mayWrite) await this.sync();
+  }
+
+  /** Where a call begins on the disk; what it is to move has to be in its buffer. */
+  #startOf(buffer: Uint8Array, { offset, length, position = null }: Span): number {
+    const start = position ?? this.#position;
+    const areWhole = [offset, length, start].every(
+      (each) => Number.isSafeInteger(each) && each >= 0,
+    );
+    if (areWhole && length <= buffer.length - offset) return start;
+    throw new Refusal(
+      "EINVAL",
+      `${length} bytes from ${offset} on of a buffer of ${buffer.length}, at ${start} of the disk`,
+    );
   }
 
   /** Whole blocks around the next bytes: `moved` of them, from `inside` on. */
