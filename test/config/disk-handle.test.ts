@@ -145,6 +145,26 @@ test("only what the buffer has is moved, from where a disk can begin", async () 
   await file.close();
 });
 
+test("a disk that was closed is not read and written any more", async () => {
+  const { tree } = await makeTree();
+  await bringTo(tree, "attached", "memory:64K");
+  for (const flags of ["r", "r+"] as const) {
+    const file = await tree.open("/dev/pci-rd-disc", flags);
+    await file.close();
+    await file.close();
+    const calls = [
+      () => file.read(new Uint8Array(1)),
+      () => file.write(new Uint8Array(1)),
+      () => file.sync(),
+      () => file.datasync(),
+      () => file.stat(),
+    ];
+    for (const call of calls) {
+      expect([call.toString(), await codeOf(call())]).toEqual([call.toString(), "EBADF"]);
+    }
+  }
+});
+
 test("a disk is opened as it is, for reading or for both", async () => {
   const image = makeImage(pattern(DISK_BYTES));
   const { tree } = await makeTree({ discs: { sda: image } });

@@ -27,7 +27,8 @@ export interface OpenFile {
    * @param offset - where in the buffer, 0 by default
    * @param length - how many; by default what the buffer has behind `offset`
    * @param position - where to read, in bytes; without one, where the last call ended
-   * @throws {@link ConfigError} `EINVAL` for what the buffer does not have, or a position below 0
+   * @throws {@link ConfigError} `EINVAL` for what the buffer does not have, or a position below 0; `EBADF` after
+   * `close`
    */
   read(
     buffer: Uint8Array,
@@ -38,7 +39,7 @@ export interface OpenFile {
   /**
    * Writes bytes, where `read` reads them.
    *
-   * @throws {@link ConfigError} `EINVAL` as `read`; `ENOSPC` at the end of a disk, `EBADF` if it was
+   * @throws {@link ConfigError} `EINVAL` and `EBADF` as `read`; `ENOSPC` at the end of a disk, `EBADF` if it was
    * opened for reading
    */
   write(
@@ -73,6 +74,7 @@ export class DiskHandle implements OpenFile {
   readonly #path: string;
   readonly #mayWrite: boolean;
   #position = 0;
+  #closed = false;
 
   constructor(disk: RemoteDisk, path: string, mayWrite: boolean) {
     this.#disk = disk;
@@ -86,7 +88,7 @@ export class DiskHandle implements OpenFile {
     length: number = buffer.length - offset,
     position?: number | null,
   ): Promise<BytesRead> {
-    return guarded("read", this.#path, async () => {
+    return this.#guarded("read", async () => {
       const start = this.#startOf(buffer, { offset, length, position });
       const bytesRead = Math.max(0, Math.min(length, this.#disk.sizeBytes - start));
       for (let done = 0; done < bytesRead; ) {
@@ -106,7 +108,7 @@ export class DiskHandle implements OpenFile {
     length: number = buffer.length - offset,
     position?: number | null,
   ): Promise<BytesWritten> {
-    return guarded("write", this.#path, async () => {
+    return this.#guarded("write", async () => {
       if (!this.#mayWrite) throw new Refusal("EBADF", "it was opened for reading");
       const start = this.#startOf(buffer, { offset, length, position });
       const bytesWritten = Math.max(0, Math.min(length, this.#disk.sizeBytes - start));
@@ -137,7 +139,7 @@ export class DiskHandle implements OpenFile {
   }
 
   async sync(): Promise<void> {
-    await guarded("fsync", this.#path, () => this.#disk.flush());
+    await this.#guarded("fsync", () => this.#disk.flush());
   }
 
   async datasync(): Promise<void> {
@@ -145,11 +147,20 @@ export class DiskHandle implements OpenFile {
   }
 
   async stat(): Promise<TreeStats> {
-    return statsOf({ kind: "disk", disk: this.#disk });
+    return this.#guarded("fstat", () => statsOf({ kind: "disk", disk: this.#disk }));
   }
 
   async close(): Promise<void> {
-    if (this.#mayWrite) await this.sync();
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#mayWrite) await guarded("close", this.#path, () => this.#disk.flush());
+  }
+
+  #guarded<T>(syscall: string, task: () => T | Promise<T>): Promise<T> {
+    return guarded(syscall, this.#path, () => {
+      if (this.#closed) throw new Refusal("EBADF", "it was closed");
+      return task();
+    });
   }
 
   /** Where a call begins on the disk; what it is to move has to be in its buffer. */
