@@ -17,7 +17,7 @@ import { BlockptError, type BlockptErrorCode } from "../errors.js";
  * | `EBUSY` | not while it is bound, started or attached |
  * | `EALREADY` | it is so already: started, stopped, attached, detached |
  * | `EPERM` | directories, links or removals have no place there |
- * | `EACCES` | an attribute that is only read, or only written; a file that may not be opened |
+ * | `EACCES` | an attribute that is only read; a file that may not be opened |
  * | `ENOTDIR`, `EISDIR`, `ENOTEMPTY`, `ELOOP` | as everywhere |
  * | `ENOSPC` | the 17th disc; no room in the BAR, in a memory of the bus, or for queues |
  * | `ENODEV`, `ETIMEDOUT`, `EIO`, `EPROTO` | the other side of the bus is not there, does not answer, or answers wrongly |

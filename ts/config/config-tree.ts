@@ -24,6 +24,7 @@ import { pciRemoteDisk } from "./pci-remote-disk.js";
 import { DRIVER, RootComplexSide } from "./root-complex-side.js";
 import { pciBus, pciEpcClass, pciEpfBus } from "./sysfs.js";
 import { entryOf, statsOf, type TreeEntry, type TreeStats } from "./tree-stats.js";
+import { absolute, nodeAt, parentOf, walk } from "./walk.js";
 
 /** What a tree is made of. */
 export interface ConfigTreeOptions {
@@ -45,15 +46,10 @@ export interface ConfigTreeOptions {
 export type TextEncoding = "utf8" | "utf-8" | "latin1" | "binary" | "hex" | "base64";
 
 const DEFAULT_CONTROLLER = "44100000.pcie";
-/** As in the kernel. */
-const MAX_LINKS = 40;
 /** The longest value that is written: a page, as the kernel takes it. */
 const MAX_VALUE_BYTES = 4096;
 /** The largest disk that is read in one go. */
 const MAX_READ_BYTES = 1024 * 1024 * 1024;
-
-/** Where a path leads: into the tree, or by a link out of it. */
-type Place = { readonly node: Node } | { readonly outside: string };
 
 /**
  * The endpoint and the root complex of a bus as the files and directories by which the kernel drivers are
@@ -187,7 +183,7 @@ export class ConfigTree {
   /** Removes a function that is not bound and has no discs, or a disc that is not attached. */
   rmdir(path: string): Promise<void> {
     return this.#change("rmdir", path, async () => {
-      const { parent, name } = await this.#parentOf(path);
+      const { parent, name } = await parentOf(this.#root, path);
       const node = await parent.find(name);
       if (node === undefined) throw new Refusal("ENOENT");
       if (node.kind !== "directory") throw new Refusal("ENOTDIR");
@@ -204,7 +200,7 @@ export class ConfigTree {
     options: { withFileTypes?: boolean | undefined } = {},
   ): Promise<string[] | TreeEntry[]> {
     return guarded("scandir", path, async () => {
-      const node = await this.#nodeAt(path);
+      const node = await nodeAt(this.#root, path);
       if (node.kind !== "directory") throw new Refusal("ENOTDIR");
       const names = [...(await node.names())];
       if (!options.withFileTypes) return names;
@@ -233,7 +229,7 @@ export class ConfigTree {
   /** Writes an attribute's value, or to a disk from its start on. */
   async writeFile(path: string, data: string | Uint8Array): Promise<void> {
     await this.#change("write", path, async () => {
-      const place = await this.#walk(path, true);
+      const place = await walk(this.#root, path);
       if ("outside" in place) return host.writeFile(place.outside, data, { flag: "r+" });
       const { node } = place;
       if (node.kind === "directory") throw new Refusal("EISDIR");
@@ -255,7 +251,7 @@ export class ConfigTree {
   /** Binds a function to the controller, or gives a disc a name in `/dev`. */
   symlink(target: string, path: string): Promise<void> {
     return this.#change("symlink", path, async () => {
-      const { parent, name } = await this.#parentOf(path);
+      const { parent, name } = await parentOf(this.#root, path);
       if ((await parent.find(name)) !== undefined) throw new Refusal("EEXIST");
       if (parent.symlink === undefined) throw new Refusal("EPERM", "no link can be here");
       await parent.symlink(name, target);
@@ -265,7 +261,7 @@ export class ConfigTree {
   /** Takes a link away: unbinds a function, or forgets a disc's name in `/dev`. */
   unlink(path: string): Promise<void> {
     return this.#change("unlink", path, async () => {
-      const { parent, name } = await this.#parentOf(path);
+      const { parent, name } = await parentOf(this.#root, path);
       const node = await parent.find(name);
       if (node === undefined) throw new Refusal("ENOENT");
       if (node.kind === "directory") throw new Refusal("EISDIR", "rmdir removes directories");
@@ -279,7 +275,7 @@ export class ConfigTree {
   /** Where a link points. */
   async readlink(path: string): Promise<string> {
     return guarded("readlink", path, async () => {
-      const place = await this.#walk(path, false);
+      const place = await walk(this.#root, path, false);
       if ("node" in place && place.node.kind === "link") return place.node.target;
       throw new Refusal("EINVAL", "it is no link");
     });
@@ -288,14 +284,14 @@ export class ConfigTree {
   /** What a path leads to; of a disc's name in `/dev` the file. */
   async stat(path: string): Promise<TreeStats> {
     return guarded("stat", path, async () => {
-      const place = await this.#walk(path, true);
+      const place = await walk(this.#root, path);
       return "outside" in place ? host.stat(place.outside) : statsOf(place.node);
     });
   }
 
   /** What is at a path. */
   async lstat(path: string): Promise<TreeStats> {
-    return guarded("lstat", path, async () => statsOf(await this.#nodeAt(path, false)));
+    return guarded("lstat", path, async () => statsOf(await nodeAt(this.#root, path, false)));
   }
 
   /**
@@ -309,7 +305,7 @@ export class ConfigTree {
       if (flags !== "r" && flags !== "r+") {
         throw new Refusal("EINVAL", `flags ${JSON.stringify(flags)}: "r" or "r+" is wanted`);
       }
-      const place = await this.#walk(path, true);
+      const place = await walk(this.#root, path);
       if ("outside" in place) return host.open(place.outside, flags);
       if (place.node.kind === "directory") throw new Refusal("EISDIR");
       if (place.node.kind !== "disk") {
@@ -351,7 +347,7 @@ export class ConfigTree {
   }
 
   async #makeDirectory(path: string, isContent: boolean): Promise<void> {
-    const { parent, name } = await this.#parentOf(path);
+    const { parent, name } = await parentOf(this.#root, path);
     const node = await parent.find(name);
     if (isContent && node?.kind === "directory") return;
     if (node !== undefined) throw new Refusal("EEXIST");
@@ -361,7 +357,7 @@ export class ConfigTree {
   }
 
   async #readAll(path: string): Promise<Buffer> {
-    const place = await this.#walk(path, true);
+    const place = await walk(this.#root, path);
     if ("outside" in place) return host.readFile(place.outside);
     const { node } = place;
     if (node.kind === "directory") throw new Refusal("EISDIR");
@@ -374,7 +370,7 @@ export class ConfigTree {
       await node.disk.read(bytes, 0);
       return bytes;
     }
-    if (node.kind !== "attribute" || node.read === undefined) throw new Refusal("EACCES");
+    if (node.kind !== "attribute") throw new Refusal("EACCES");
     return Buffer.from(await node.read());
   }
 
@@ -402,57 +398,4 @@ export class ConfigTree {
       }),
     });
   }
-
-  async #nodeAt(path: string, followLast = true): Promise<Node> {
-    const place = await this.#walk(path, followLast);
-    if ("node" in place) return place.node;
-    throw new Refusal("ENOTDIR", `it leads to ${place.outside}, out of the tree`);
-  }
-
-  async #parentOf(path: string): Promise<{ parent: DirectoryNode; name: string }> {
-    const whole = absolute(path);
-    if (whole === "/") throw new Refusal("EBUSY");
-    const parent = await this.#nodeAt(posix.dirname(whole));
-    if (parent.kind !== "directory") throw new Refusal("ENOTDIR");
-    return { parent, name: posix.basename(whole) };
-  }
-
-  /** Goes along a path, and the links in it. */
-  async #walk(path: string, followLast: boolean): Promise<Place> {
-    let rest = absolute(path).split("/").filter(Boolean);
-    let node: Node = this.#root;
-    let at = "/";
-    let links = 0;
-    while (rest.length > 0) {
-      const name = rest.shift() as string;
-      if (node.kind !== "directory") throw new Refusal("ENOTDIR");
-      const next: Node | undefined = await node.find(name);
-      if (next === undefined) throw new Refusal("ENOENT", await namesThere(node, at));
-      if (next.kind !== "link" || (rest.length === 0 && !followLast)) {
-        node = next;
-        at = posix.join(at, name);
-        continue;
-      }
-      if (next.leavesTree) {
-        if (rest.length > 0) throw new Refusal("ENOTDIR");
-        return { outside: next.target };
-      }
-      if (++links > MAX_LINKS) throw new Refusal("ELOOP");
-      rest = [...posix.resolve(at, next.target).split("/").filter(Boolean), ...rest];
-      node = this.#root;
-      at = "/";
-    }
-    return { node };
-  }
-}
-
-/** The path from the root, without `.`, `..` and a slash at the end. */
-function absolute(path: string): string {
-  return posix.resolve("/", path);
-}
-
-/** What would have been there. */
-async function namesThere(directory: DirectoryNode, path: string): Promise<string> {
-  const names = await directory.names();
-  return names.length === 0 ? `${path} is empty` : `in ${path} there are ${names.join(", ")}`;
 }

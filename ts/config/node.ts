@@ -6,10 +6,10 @@ import { Refusal } from "./config-error.js";
 
 export type MaybePromise<T> = T | Promise<T>;
 
-/** A value that is read and written as text; one without `write` is read-only, without `read` write-only. */
+/** A value that is read and written as text; one without `write` is read-only. */
 export interface AttributeNode {
   readonly kind: "attribute";
-  readonly read?: (() => MaybePromise<string | Uint8Array>) | undefined;
+  readonly read: () => MaybePromise<string | Uint8Array>;
   readonly write?: ((text: string) => MaybePromise<void>) | undefined;
 }
 

@@ -93,10 +93,7 @@ export function statsOf(node: Node): TreeStats {
     case "directory":
       return new NodeStats(type | 0o755, 0);
     case "attribute":
-      return new NodeStats(
-        type | (node.read ? 0o444 : 0) | (node.write ? 0o200 : 0),
-        ATTRIBUTE_BYTES,
-      );
+      return new NodeStats(type | 0o444 | (node.write ? 0o200 : 0), ATTRIBUTE_BYTES);
     case "link":
       return new NodeStats(type | 0o777, new TextEncoder().encode(node.target).length);
     case "disk":
