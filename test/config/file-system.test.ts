@@ -329,3 +329,16 @@ test("what is done at the same time is done one after the other", async () => {
   const codes = await Promise.all(Array.from({ length: 8 }, () => codeOf(tree.mkdir(FUNCTION))));
   expect(codes.sort()).toEqual([...Array(7).fill("EEXIST"), "ok"]);
 });
+
+test("a name of a disc and of a controller is checked when the tree is made", async () => {
+  const { bus } = await makeTree();
+  for (const options of [
+    { discs: { "a/b": "memory:1M" } },
+    { discs: { sda: "" } },
+    { controller: "" },
+    { controller: "a/b" },
+    { controller: ".." },
+  ]) {
+    expect(() => ConfigTree.create(bus, options)).toThrow(ConfigError);
+  }
+});

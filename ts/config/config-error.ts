@@ -105,9 +105,14 @@ export async function guarded<T>(
   try {
     return await task();
   } catch (error) {
-    const refusal = refusalOf(error);
-    throw refusal === undefined ? error : new ConfigError(refusal, syscall, path);
+    throw failureOf(error, syscall, path);
   }
+}
+
+/** What a call fails with, for what it was refused with. */
+export function failureOf(error: unknown, syscall: string, path: string): unknown {
+  const refusal = refusalOf(error);
+  return refusal === undefined ? error : new ConfigError(refusal, syscall, path);
 }
 
 function errnoOf(code: string): number {

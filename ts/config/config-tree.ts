@@ -7,7 +7,7 @@ import type { Bus } from "../bus/bus.js";
 import type { Endpoint } from "../endpoint/endpoint.js";
 import type { Controller } from "../endpoint/endpoint-options.js";
 import { PCI_ADDRESS, type RootComplex } from "../root-complex/root-complex.js";
-import { guarded, Refusal } from "./config-error.js";
+import { failureOf, guarded, Refusal } from "./config-error.js";
 import { Dev } from "./dev.js";
 import { DiskHandle, type OpenFile } from "./disk-handle.js";
 import type { DiscDocument } from "./document.js";
@@ -94,6 +94,7 @@ export class ConfigTree {
     const { controller = endpoint?.controller ?? DEFAULT_CONTROLLER } = options;
     this.#bus = bus;
     this.controller = typeof controller === "string" ? controller : controller.name;
+    checkEntryName(this.controller);
     this.#log = new KernelLog(options.log ?? (() => {}));
     const { add: log } = this.#log;
     if (sides.includes("root-complex")) this.#side = new RootComplexSide(bus, log, rootComplex);
@@ -110,10 +111,14 @@ export class ConfigTree {
   /**
    * Makes the tree of a bus. Nothing happens on the bus before something is written.
    *
-   * @throws {@link ConfigError} `EINVAL` for a name of a disc that cannot be one
+   * @throws {@link ConfigError} `EINVAL` for a name of a disc or of the controller that cannot be one
    */
   static create(bus: Bus, options: ConfigTreeOptions = {}): ConfigTree {
-    return new ConfigTree(bus, options);
+    try {
+      return new ConfigTree(bus, options);
+    } catch (error) {
+      throw failureOf(error, "mount", "/");
+    }
   }
 
   /** The endpoint that the function has become by its link in `controllers`. */
