@@ -342,3 +342,14 @@ test("a name of a disc and of a controller is checked when the tree is made", as
     expect(() => ConfigTree.create(bus, options)).toThrow(ConfigError);
   }
 });
+
+test("mkdir -p goes along links, and is content with what is there", async () => {
+  const { tree } = await makeTree();
+  await bringTo(tree, "bound", "memory:1M");
+  for (const there of ["/", CONTROLLER, `${CONTROLLER}/func1`, `${CONTROLLER}/func1/disc`]) {
+    await tree.mkdir(there, { recursive: true });
+  }
+  await tree.mkdir(`${CONTROLLER}/func1/second`, { recursive: true });
+  expect(await tree.readdir(FUNCTION)).toContain("second");
+  expect(await codeOf(tree.mkdir(`${DISC}/disc_name`, { recursive: true }))).toBe("EEXIST");
+});

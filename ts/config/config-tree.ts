@@ -178,7 +178,7 @@ export class ConfigTree {
   mkdir(path: string, options: { recursive?: boolean | undefined } = {}): Promise<void> {
     return this.#change("mkdir", path, async () => {
       const { recursive = false } = options;
-      const parts = absolute(path).split("/").slice(1);
+      const parts = absolute(path).split("/").filter(Boolean);
       for (let count = recursive ? 1 : parts.length; count <= parts.length; count++) {
         await this.#makeDirectory(`/${parts.slice(0, count).join("/")}`, recursive);
       }
@@ -354,7 +354,8 @@ export class ConfigTree {
   async #makeDirectory(path: string, isContent: boolean): Promise<void> {
     const { parent, name } = await parentOf(this.#root, path);
     const node = await parent.find(name);
-    if (isContent && node?.kind === "directory") return;
+    const there = isContent && node?.kind === "link" ? await nodeAt(this.#root, path) : node;
+    if (isContent && there?.kind === "directory") return;
     if (node !== undefined) throw new Refusal("EEXIST");
     if (parent.mkdir === undefined) throw new Refusal("EPERM", "no directory can be made here");
     checkEntryName(name);
