@@ -353,3 +353,17 @@ test("mkdir -p goes along links, and is content with what is there", async () =>
   expect(await tree.readdir(FUNCTION)).toContain("second");
   expect(await codeOf(tree.mkdir(`${DISC}/disc_name`, { recursive: true }))).toBe("EEXIST");
 });
+
+test("nothing is at an empty path", async () => {
+  const { tree } = await makeTree();
+  const calls = [
+    tree.stat(""),
+    tree.readdir(""),
+    tree.readFile(""),
+    tree.mkdir(""),
+    tree.rmdir(""),
+  ];
+  for (const call of [...calls, tree.unlink(""), tree.open(""), tree.symlink("x", "")]) {
+    expect(await codeOf(call)).toBe("ENOENT");
+  }
+});

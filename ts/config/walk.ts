@@ -59,6 +59,7 @@ export async function parentOf(
 
 /** The path from the root, without `.`, `..` and a slash at the end. */
 export function absolute(path: string): string {
+  if (path === "") throw new Refusal("ENOENT");
   return posix.resolve("/", path);
 }
 
