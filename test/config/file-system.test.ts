@@ -367,3 +367,15 @@ test("nothing is at an empty path", async () => {
     expect(await codeOf(call)).toBe("ENOENT");
   }
 });
+
+test("a tree is closed once, with what was asked of it before", async () => {
+  const { tree } = await makeTree();
+  await bringTo(tree, "attached", "memory:1M");
+  const { endpoint } = tree;
+  await Promise.all([tree.close(), tree.close()]);
+  expect(endpoint?.closed).toBe(true);
+  const loaded = tree.loadDriver();
+  await tree.close();
+  await loaded;
+  expect(tree.driverLoaded).toBe(false);
+});

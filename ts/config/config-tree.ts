@@ -165,9 +165,11 @@ export class ConfigTree {
   }
 
   /** Unloads the driver and takes the link down, also of an endpoint and a root complex that were there before. */
-  async close(): Promise<void> {
-    if (this.driverLoaded) await this.unloadDriver();
-    await this.#change("close", "/", () => this.#pciEp?.close());
+  close(): Promise<void> {
+    return this.#change("umount", "/", async () => {
+      if (this.driverLoaded) await this.#driver.unload();
+      await this.#pciEp?.close();
+    });
   }
 
   /**
