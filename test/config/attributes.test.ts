@@ -269,10 +269,18 @@ test("a message says what would be accepted", async () => {
   expect(await refused(`${DISC}/nonsense`, "1")).toContain("disc_name, partition, export_name");
 });
 
-test("values longer than a page are refused", async () => {
+test("values of more bytes than a page are refused", async () => {
   const { tree } = await makeTree();
   await bringTo(tree, "made", "memory:1M");
   expect(await codeOf(tree.writeFile(`${DISC}/disc_name`, "x".repeat(4097)))).toBe("EINVAL");
+  // Half as many letters as bytes.
+  const written = (text: string): Promise<string> =>
+    tree.writeFile(`${FUNCTION}/disc/read_only`, text).then(
+      () => "ok",
+      (error: Error) => error.message,
+    );
+  expect(await written(`1${"é".repeat(2048)}`)).toContain("at most 4096 bytes");
+  expect(await written(`1${"é".repeat(2047)}x`)).toBe("ok");
 });
 
 test("a disc that is read-only is opened for reading, and for writing again when it is not", async () => {

@@ -248,10 +248,11 @@ export class ConfigTree {
       if (node.kind !== "attribute" || node.write === undefined) {
         throw new Refusal("EACCES", "it can only be read");
       }
-      if (data.length > MAX_VALUE_BYTES) {
+      const bytes = Buffer.from(data);
+      if (bytes.length > MAX_VALUE_BYTES) {
         throw new Refusal("EINVAL", `a value has at most ${MAX_VALUE_BYTES} bytes`);
       }
-      await node.write(Buffer.from(data).toString());
+      await node.write(bytes.toString());
     });
   }
 
