@@ -1,8 +1,9 @@
 // The root complex's side of the tree: the driver, the discs that it finds, and what becomes of attached disks
 // when the other side changes.
 
+import { ConfigTree, createBus } from "blockpt";
 import { expect, test } from "vitest";
-import { makeImage, pattern, until } from "../api/rig.js";
+import { afterThisTest, makeImage, pattern, until } from "../api/rig.js";
 import { bringTo, CONTROLLER, codeOf, DISC, FUNCTION, makeTree, REMOTE } from "./rig.js";
 
 test("the driver is loaded once, and unloaded once", async () => {
@@ -124,4 +125,39 @@ test("a driver without an endpoint that answers says so in the log, once", async
   await tree.readdir(REMOTE);
   expect(log.filter((line) => line.includes("probe failed"))).toHaveLength(1);
   bus.configSpace.linkDown();
+});
+
+test("an endpoint that comes is probed once, however many look", async () => {
+  const bus = await createBus({ hostMemoryBytes: 4 * 1024 * 1024 });
+  const log: string[] = [];
+  const ep = ConfigTree.create(bus, { sides: ["endpoint"] });
+  const rc = ConfigTree.create(bus, { sides: ["root-complex"], log: (line) => log.push(line) });
+  afterThisTest(async () => {
+    await rc.close();
+    await ep.close();
+  });
+  await rc.loadDriver();
+  await bringTo(ep, "started", "memory:64K");
+  const looks = await Promise.all(Array.from({ length: 4 }, () => rc.readdir(REMOTE)));
+  expect(looks).toEqual(Array(4).fill(["disc"]));
+  expect(log.filter((line) => line.includes("probe failed"))).toEqual([]);
+});
+
+test("a driver that is unloaded while somebody looks lets go of the endpoint", async () => {
+  const bus = await createBus({ hostMemoryBytes: 4 * 1024 * 1024 });
+  const ep = ConfigTree.create(bus, { sides: ["endpoint"] });
+  const rc = ConfigTree.create(bus, { sides: ["root-complex"] });
+  afterThisTest(() => ep.close());
+  await bringTo(ep, "bound", "memory:64K");
+  // Wherever the look has come to.
+  for (let turns = 0; turns < 20; turns++) {
+    await rc.loadDriver();
+    await ep.writeFile(`${CONTROLLER}/start`, "1");
+    const look = codeOf(rc.readdir(REMOTE));
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    await rc.unloadDriver();
+    await look;
+    expect([turns, rc.rootComplex]).toEqual([turns, undefined]);
+    await ep.writeFile(`${CONTROLLER}/start`, "0");
+  }
 });

@@ -30,6 +30,7 @@ export class RootComplexSide {
   #rc: RootComplex | undefined;
   /** Why there is no root complex though the link is up, said once. */
   #complaint = "";
+  #last: Promise<unknown> = Promise.resolve();
 
   /** @param rootComplex - one that is there already: the driver is loaded */
   constructor(bus: Bus, log: (line: string) => void, rootComplex?: RootComplex | undefined) {
@@ -58,13 +59,26 @@ export class RootComplexSide {
   /** `rmmod`: detaches every disk. */
   async unload(): Promise<void> {
     if (!this.#loaded) throw new Refusal("ENOENT", `${DRIVER} is not loaded`);
-    await this.rootComplex?.close();
-    this.#rc = undefined;
-    this.#loaded = false;
+    await this.#inOrder(async () => {
+      await this.rootComplex?.close();
+      this.#rc = undefined;
+      this.#loaded = false;
+    });
   }
 
   /** Looks at the bus as a hotplug driver does: for an endpoint that came, and for its discs of now. */
-  async refresh(): Promise<void> {
+  refresh(): Promise<void> {
+    return this.#inOrder(() => this.#look());
+  }
+
+  /** Two looks at once would both probe an endpoint that came, and one at an end what has ended. */
+  #inOrder<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(task);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  async #look(): Promise<void> {
     if (!this.#loaded || this.#bus.configSpace.read() === undefined) return;
     try {
       if (await this.#knowsEndpoint()) return;
