@@ -1,7 +1,7 @@
 // The root complex's side of the tree: the driver, the discs that it finds, and what becomes of attached disks
 // when the other side changes.
 
-import { ConfigTree, createBus } from "blockpt";
+import { ConfigTree, createBus, type RootComplex } from "blockpt";
 import { expect, test } from "vitest";
 import { afterThisTest, makeImage, pattern, until } from "../api/rig.js";
 import { bringTo, CONTROLLER, codeOf, DISC, FUNCTION, makeTree, REMOTE } from "./rig.js";
@@ -160,4 +160,18 @@ test("a driver that is unloaded while somebody looks lets go of the endpoint", a
     expect([turns, rc.rootComplex]).toEqual([turns, undefined]);
     await ep.writeFile(`${CONTROLLER}/start`, "0");
   }
+});
+
+test("a driver that cannot be unloaded has all of its disks", async () => {
+  const { tree } = await makeTree();
+  await bringTo(tree, "attached", "memory:64K");
+  await tree.mkdir(`${FUNCTION}/second`);
+  await tree.writeFile(`${FUNCTION}/second/disc_name`, "memory:64K");
+  const rc = tree.rootComplex as RootComplex;
+  const disk = await rc.attach("second", { queues: 1, numDescriptors: 64 });
+  const reads = Array.from({ length: 64 }, () => disk.read(new Uint8Array(512), 0));
+  expect(await codeOf(tree.unloadDriver())).toBe("EBUSY");
+  expect(await tree.readdir("/dev")).toEqual(["pci-rd-disc", "pci-rd-second"]);
+  await Promise.all(reads);
+  await tree.unloadDriver();
 });

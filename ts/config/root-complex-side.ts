@@ -60,6 +60,10 @@ export class RootComplexSide {
   async unload(): Promise<void> {
     if (!this.#loaded) throw new Refusal("ENOENT", `${DRIVER} is not loaded`);
     await this.#inOrder(async () => {
+      const isBusy = ({ inFlight, openQueues }: RemoteDisk): boolean => inFlight + openQueues > 0;
+      const busy = this.rootComplex?.disks.find(isBusy);
+      if (busy)
+        throw new Refusal("EBUSY", `${busy.localName} has requests in flight, or open queues`);
       await this.rootComplex?.close();
       this.#rc = undefined;
       this.#loaded = false;
