@@ -175,3 +175,17 @@ test("a driver that cannot be unloaded has all of its disks", async () => {
   await Promise.all(reads);
   await tree.unloadDriver();
 });
+
+test.each([".", "..", "/srv/..", "/"])(
+  "a disc that is seen as %j has a directory",
+  async (name) => {
+    const { tree } = await makeTree();
+    await bringTo(tree, "started", "memory:64K");
+    await tree.writeFile(`${DISC}/export_name`, name);
+    await tree.loadDriver();
+    const [directory] = await tree.readdir(REMOTE);
+    expect(await tree.readFile(`${REMOTE}/${directory}/remote_name`, "utf8")).toBe(`${name}\n`);
+    await tree.writeFile(`${REMOTE}/${directory}/attach`, "1");
+    expect(tree.rootComplex?.disks.map((disk) => disk.name)).toEqual([name]);
+  },
+);

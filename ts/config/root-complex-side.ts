@@ -153,9 +153,14 @@ export class RootComplexSide {
   }
 }
 
+/** What is no name of an entry: the other side may call a disc so. */
+const PATHS = ["", ".", ".."];
+
 /** The last component, where that tells it from all others; else the whole, as the kernel writes a `/` in a name. */
 function directoryName(device: string, devices: ReadonlySet<string>): string {
   const last = posix.basename(device);
   const same = [...devices].filter((other) => posix.basename(other) === last);
-  return same.length === 1 && last !== "" ? last : device.replaceAll("/", "!");
+  if (same.length === 1 && !PATHS.includes(last)) return last;
+  const whole = device.replaceAll("/", "!");
+  return PATHS.includes(whole) ? `!${whole}` : whole;
 }
