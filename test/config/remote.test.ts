@@ -189,3 +189,15 @@ test.each([".", "..", "/srv/..", "/"])(
     expect(tree.rootComplex?.disks.map((disk) => disk.name)).toEqual([name]);
   },
 );
+
+test("a disk is not called as a disc is that has a name in /dev", async () => {
+  const { tree } = await makeTree({ discs: { root: "memory:64K" } });
+  await bringTo(tree, "started", "/dev/root");
+  await tree.loadDriver();
+  await tree.writeFile(`${REMOTE}/root/local_name`, "root");
+  expect(await codeOf(tree.writeFile(`${REMOTE}/root/attach`, "1"))).toBe("EEXIST");
+  expect(await tree.readdir("/dev")).toEqual(["root"]);
+  await tree.unlink("/dev/root");
+  await tree.writeFile(`${REMOTE}/root/attach`, "1");
+  expect((await tree.stat("/dev/root")).isBlockDevice()).toBe(true);
+});

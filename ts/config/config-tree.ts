@@ -395,7 +395,7 @@ export class ConfigTree {
       buses["pci-epf"] = pciEpfBus();
     }
     if (side !== undefined) {
-      if (side.loaded) config.pci_remote_disk = pciRemoteDisk(side);
+      if (side.loaded) config.pci_remote_disk = pciRemoteDisk(side, this.#dev);
       buses.pci = pciBus(this.#bus, PCI_ADDRESS);
     }
     return fixedDirectory({

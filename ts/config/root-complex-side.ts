@@ -116,14 +116,15 @@ export class RootComplexSide {
     this.#localNames.set(device, localName);
   }
 
-  async attach({ device, disk, localName }: Remote): Promise<void> {
+  /** @param taken - names in `/dev` that are not of disks */
+  async attach(
+    { device, disk, localName }: Remote,
+    taken: Pick<ReadonlyMap<string, unknown>, "has">,
+  ): Promise<void> {
     if (disk !== undefined) throw new Refusal("EALREADY", `${device} is attached`);
     const rc = this.rootComplex;
-    if (rc?.disks.some((other) => other.localName === localName)) {
-      throw new Refusal(
-        "EEXIST",
-        `another disk is called ${localName}: give this one a local_name`,
-      );
+    if (taken.has(localName) || rc?.disks.some((other) => other.localName === localName)) {
+      throw new Refusal("EEXIST", `/dev/${localName} is there: give this one a local_name`);
     }
     await rc?.attach(device, { localName });
   }
