@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process";
 import { renameSync, rmSync, symlinkSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { applyDocument, dumpDocument } from "blockpt";
 import { expect, test } from "vitest";
 import { afterThisTest, makeImage, pattern } from "../api/rig.js";
 import { bringTo, CONTROLLER, codeOf, DISC, FUNCTION, makeTree, REMOTE } from "./rig.js";
@@ -173,4 +174,14 @@ test("a block device", async ({ skip }) => {
   expect(await value(`${DISC}/size`)).toBe("64");
   const [name] = await tree.readdir("/dev");
   expect(await tree.readFile(`/dev/${name}`)).toEqual(Buffer.from(pattern(64 * SECTOR)));
+});
+
+test("a partition's number is what it is, with zeros before it or without", async () => {
+  const { tree, value } = await makeTree();
+  await bringTo(tree, "bound", makeImage(partitioned()));
+  await tree.writeFile(`${DISC}/partition`, "002");
+  expect(await value(`${DISC}/partition`)).toBe("2");
+  expect(await applyDocument(tree, await dumpDocument(tree))).toEqual([]);
+  const disc = { disc_name: await value(`${DISC}/disc_name`), partition: "02" };
+  expect(await applyDocument(tree, { functions: { func1: { discs: { disc } } } })).toEqual([]);
 });

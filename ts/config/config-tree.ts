@@ -20,6 +20,7 @@ import {
   type Node,
 } from "./node.js";
 import { PciEp } from "./pci-ep.js";
+import { partitionText } from "./pci-function.js";
 import { pciRemoteDisk } from "./pci-remote-disk.js";
 import { DRIVER, RootComplexSide } from "./root-complex-side.js";
 import { pciBus, pciEpcClass, pciEpfBus } from "./sysfs.js";
@@ -334,7 +335,7 @@ export class ConfigTree {
       if (!pciFunction?.discs.includes(name)) throw new Refusal("ENOENT");
       return pciFunction.configureDisc(name, {
         discName: wanted.disc_name,
-        partition: wanted.partition === undefined ? undefined : String(wanted.partition),
+        partition: wanted.partition === undefined ? undefined : partitionText(wanted.partition),
         exportName: wanted.export_name,
         readOnly: wanted.read_only,
         queues: wanted.max_number_of_queues,

@@ -19,6 +19,7 @@ import {
   type FunctionSurroundings,
   MAX_QUEUES,
   PciFunction,
+  partitionText,
 } from "./pci-function.js";
 
 /** What the driver of such functions is called. */
@@ -207,7 +208,7 @@ function discDirectory(pciFunction: PciFunction, name: string): DirectoryNode {
     partition: attribute(
       line,
       () => config().partition,
-      (partition) => change({ partition }),
+      (partition) => change({ partition: partitionText(partition) }),
     ),
     export_name: attribute(
       line,

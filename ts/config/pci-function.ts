@@ -319,6 +319,11 @@ function checkDisc({ exportName, partition, queues }: KnownDisc): void {
   if (partition !== "") checkPartition(partitionOf(partition));
 }
 
+/** As it is kept: a number without zeros before it. */
+export function partitionText(partition: number | string): string {
+  return String(partitionOf(String(partition)));
+}
+
 /** A number, if it is one. */
 export function partitionOf(partition: string): number | string {
   return /^\d+$/.test(partition) ? Number(partition) : partition;
