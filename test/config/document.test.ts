@@ -190,3 +190,14 @@ test("any document that can be applied is dumped as it was applied", async () =>
     { numRuns: 25 },
   );
 });
+
+test.each([true, false])("another function finds the link as it was: up %s", async (isUp) => {
+  const { tree, value } = await makeTree();
+  await bringTo(tree, isUp ? "started" : "bound", "memory:64K");
+  await applyDocument(tree, {
+    functions: { func2: {} },
+    controllers: { "44100000.pcie": { function: "func2" } },
+  });
+  expect(await tree.readdir(CONTROLLER)).toEqual(["start", "func2"]);
+  expect(await value(`${CONTROLLER}/start`)).toBe(isUp ? "1" : "0");
+});

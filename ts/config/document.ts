@@ -239,8 +239,10 @@ class Application {
     const path = `${PCI_EP}/controllers/${name}`;
     const entries = await this.#at(keys, () => this.#tree.readdir(path));
     const bound = entries.find((entry) => entry !== "start");
+    let { start } = wanted;
     if (wanted.function !== undefined && wanted.function !== bound) {
       if (bound !== undefined) {
+        start ??= this.#tree.endpoint?.started;
         await this.#set(keys, path, "start", false);
         await this.#at(keys, () => this.#tree.unlink(`${path}/${bound}`));
       }
@@ -249,7 +251,7 @@ class Application {
       await this.#at([...keys, "function"], () => this.#tree.symlink(target, link));
       this.changed.push(link);
     }
-    await this.#set(keys, path, "start", wanted.start);
+    await this.#set(keys, path, "start", start);
   }
 
   async #directory(keys: readonly string[], path: string): Promise<void> {
