@@ -201,3 +201,13 @@ test.each([true, false])("another function finds the link as it was: up %s", asy
   expect(await tree.readdir(CONTROLLER)).toEqual(["start", "func2"]);
   expect(await value(`${CONTROLLER}/start`)).toBe(isUp ? "1" : "0");
 });
+
+test("names that JavaScript's objects have are names", async () => {
+  const { tree } = await makeTree();
+  await tree.mkdir(`${FUNCTION}/__proto__`, { recursive: true });
+  await tree.mkdir(`${FUNCTION}/constructor`);
+  await tree.mkdir(`${FUNCTION.replace("func1", "__proto__")}`);
+  const { functions = {} } = await dumpDocument(tree);
+  expect(Object.keys(functions)).toEqual(["func1", "__proto__"]);
+  expect(Object.keys(functions.func1?.discs ?? {})).toEqual(["__proto__", "constructor"]);
+});

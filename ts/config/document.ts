@@ -125,26 +125,22 @@ export async function dumpDocument(tree: ConfigTree): Promise<ConfigDocument> {
     document.dev = Object.fromEntries(await Promise.all(targets));
   }
   if (await isThere(PCI_EP)) {
-    document.functions = {};
-    for (const name of await tree.readdir(FUNCTIONS)) {
-      document.functions[name] = await dumpFunction(tree, `${FUNCTIONS}/${name}`, value);
-    }
-    document.controllers = {};
-    for (const name of await tree.readdir(`${PCI_EP}/controllers`)) {
+    document.functions = await byName(await tree.readdir(FUNCTIONS), (name) =>
+      dumpFunction(tree, `${FUNCTIONS}/${name}`, value),
+    );
+    const controllers = await tree.readdir(`${PCI_EP}/controllers`);
+    document.controllers = await byName(controllers, async (name) => {
       const path = `${PCI_EP}/controllers/${name}`;
       const bound = (await tree.readdir(path)).find((entry) => entry !== "start");
       const start = (await value(`${path}/start`)) === "1";
-      document.controllers[name] = bound === undefined ? { start } : { function: bound, start };
-    }
+      return bound === undefined ? { start } : { function: bound, start };
+    });
   }
   if (await isThere(PCI_REMOTE_DISK)) {
-    document.remote_disks = {};
-    for (const name of await tree.readdir(PCI_REMOTE_DISK)) {
-      document.remote_disks[name] = {
-        local_name: await value(`${PCI_REMOTE_DISK}/${name}/local_name`),
-        attach: (await value(`${PCI_REMOTE_DISK}/${name}/attach`)) === "1",
-      };
-    }
+    document.remote_disks = await byName(await tree.readdir(PCI_REMOTE_DISK), async (name) => ({
+      local_name: await value(`${PCI_REMOTE_DISK}/${name}/local_name`),
+      attach: (await value(`${PCI_REMOTE_DISK}/${name}/attach`)) === "1",
+    }));
   }
   return document;
 }
@@ -159,20 +155,31 @@ async function dumpFunction(
     result[field] = Number(await value(`${path}/${field}`));
   }
   const entries = await tree.readdir(path, { withFileTypes: true });
-  const discs: Record<string, DiscDocument> = {};
-  for (const { name } of entries.filter((entry) => entry.isDirectory())) {
+  const directories = entries.filter((entry) => entry.isDirectory());
+  const names = directories.map(({ name }) => name);
+  const discs = await byName(names, async (name): Promise<DiscDocument> => {
     const attribute = (key: string): Promise<string> => value(`${path}/${name}/${key}`);
     const partition = await attribute("partition");
     const exportName = await attribute("export_name");
-    discs[name] = {
+    return {
       disc_name: await attribute("disc_name"),
       ...(partition === "" ? {} : { partition: partitionOf(partition) }),
       ...(exportName === "" ? {} : { export_name: exportName }),
       read_only: (await attribute("read_only")) === "1",
       max_number_of_queues: Number(await attribute("max_number_of_queues")),
     };
-  }
+  });
   return { ...result, discs };
+}
+
+/** One after the other; `__proto__` is a name like any other. */
+async function byName<T>(
+  names: readonly string[],
+  dump: (name: string) => Promise<T>,
+): Promise<Record<string, T>> {
+  const entries: [string, T][] = [];
+  for (const name of names) entries.push([name, await dump(name)]);
+  return Object.fromEntries(entries);
 }
 
 /** One application of a document. */
