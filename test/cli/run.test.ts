@@ -168,6 +168,22 @@ test.each([
   expect(await place.sockets()).toEqual([]);
 });
 
+test.each(["Found 8 devices", "d6: Setting queue", "d7: Setting queue"])(
+  "a signal while it starts, at %j, leaves no socket and no command",
+  async (line) => {
+    const discs = Array.from({ length: 8 }, (_, n) => ["--disc", `d${n}=memory:64K`]).flat();
+    // Longer than a test lasts: it has our stdout, which does not end before it.
+    const command = ["--", process.execPath, "-e", "setTimeout(() => {}, 60_000)"];
+    for (const rest of [[], command]) {
+      const running = place.start(["run", "--json", ...discs, ...rest]);
+      await running.printed(line);
+      running.kill("SIGTERM");
+      expect(await running.ended).toMatchObject({ exitCode: 143, stderr: "" });
+      expect(await place.sockets()).toEqual([]);
+    }
+  },
+);
+
 describe("what cannot be understood exits 2 with one line", () => {
   test.each([
     [["--disc", "a"], "NAME=PATH"],

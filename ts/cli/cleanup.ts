@@ -22,10 +22,14 @@ export class Cleanup {
     return this.#run;
   }
 
+  get #latest(): (() => unknown) | undefined {
+    return [...this.#undos].at(-1);
+  }
+
   async #undoAll(): Promise<void> {
-    const undos = [...this.#undos].reverse();
-    this.#undos.clear();
-    for (const undo of undos) {
+    // Also what is made meanwhile.
+    for (let undo = this.#latest; undo !== undefined; undo = this.#latest) {
+      this.#undos.delete(undo);
       try {
         await undo();
       } catch (error) {

@@ -128,8 +128,11 @@ async function run({ words, options, output }: Run, cleanup: Cleanup): Promise<v
     output.stopped();
   });
   await inFile(plan, () => machine.carryOut(plan));
+  // The machine is being closed: what came now would be left.
+  if (cleanup.started) return;
   const server = await startControlServer(socket, machine);
   cleanup.add(() => server.close());
+  if (cleanup.started) return;
   const { pid, engine, controller, disks } = machine.report();
   output.ready({ pid, socket, controller, engine, disks });
   if (words.length === 0) return untilInterrupted();
