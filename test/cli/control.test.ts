@@ -94,6 +94,22 @@ describe("dump and apply", () => {
     });
   });
 
+  test("a disc that failed is dumped as one of nothing, which can be applied and run", async () => {
+    await place.startRun(RAM);
+    await writeFile(
+      place.path("bad.yaml"),
+      "functions: { func1: { discs: { bad: { disc_name: no.img } } } }",
+    );
+    expect((await place.run(["apply", "bad.yaml"])).exitCode).toBe(1);
+    const { stdout } = await place.run(["dump"]);
+    expect(stdout).toContain('disc_name: ""\n');
+    await writeFile(place.path("f.yaml"), stdout);
+    expect(await place.run(["apply", "f.yaml"])).toMatchObject({ stdout: "nothing to change\n" });
+    await place.endAll();
+    await place.startRun(["--config", "f.yaml"]);
+    expect((await place.run(["dump"])).stdout).toBe(stdout);
+  });
+
   test("an empty process is there to be applied to", async () => {
     const { ready } = await place.startRun([]);
     expect(ready.disks).toEqual([]);

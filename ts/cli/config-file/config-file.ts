@@ -75,7 +75,7 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
 
 /** What a disc is made of, if that is a path, from the root. */
 export function absoluteDiscName(discName: string, base: string): string {
-  return /^memory:/i.test(discName) ? discName : resolve(base, discName);
+  return discName === "" || /^memory:/i.test(discName) ? discName : resolve(base, discName);
 }
 
 async function read(path: string, name: string): Promise<string> {

@@ -73,11 +73,10 @@ const whole = (least: number, most: number, digits?: number) =>
     },
   );
 const flag = leaf("true or false", (input) => (typeof input === "boolean" ? input : undefined));
+const isLine = (input: unknown): input is string =>
+  typeof input === "string" && !/\p{Cc}/u.test(input);
 const text = (wanted: string) =>
-  leaf(wanted, (input) => {
-    const isLine = typeof input === "string" && input !== "" && !/\p{Cc}/u.test(input);
-    return isLine ? input : undefined;
-  });
+  leaf(wanted, (input) => (isLine(input) && input !== "" ? input : undefined));
 const size = leaf(SIZE_WANTED, (input) => {
   if (typeof input === "string") return parseSize(input);
   return Number.isSafeInteger(input) && Number(input) >= 0 ? Number(input) : undefined;
@@ -92,11 +91,12 @@ const partition = leaf("a number from 1 on, or a UUID,", (input) => {
 const name = z.string().refine(isEntryName, "a name is 1 to 255 bytes without / and controls");
 
 const MAP = { error: "a map of keys and values" };
-const discName = text("the path of a file or a block device, or memory:SIZE,");
+const DISC_NAME = "the path of a file or a block device, or memory:SIZE,";
 
 const disc = z.strictObject(
   {
-    disc_name: discName,
+    // Empty it is of a disc that is not exported yet.
+    disc_name: leaf(DISC_NAME, (input) => (isLine(input) ? input : undefined)),
     partition: partition.optional(),
     export_name: text("a text of 1 to 63 bytes").optional(),
     read_only: flag.optional(),
@@ -126,7 +126,7 @@ const machine = z.strictObject(
         MAP,
       )
       .optional(),
-    dev: z.record(name, discName, MAP).optional(),
+    dev: z.record(name, text(DISC_NAME), MAP).optional(),
     functions: z
       .record(
         name,
