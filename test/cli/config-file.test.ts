@@ -171,6 +171,14 @@ functions:
     ]);
   });
 
+  test("no more of a file is read than a config file has", async () => {
+    await expect(readConfigFile("/dev/zero")).rejects.toMatchObject({
+      message: "/dev/zero: a config file has at most 524288 bytes",
+    });
+    const { stderr } = await place.run(["apply", "-"], {}, "x".repeat(600 * 1024));
+    expect(stderr).toContain("(stdin): a config file has at most 524288 bytes");
+  });
+
   test("blockpt prints a line for each, and exits 1", async () => {
     await writeFile(place.path("two.yaml"), "xyz: 1\nbus: { iommu: 2 }\n");
     const { exitCode, stdout, stderr } = await place.run(["run", "--config", "two.yaml"]);

@@ -2,9 +2,8 @@
 //
 // It is YAML, and so JSON as well, whatever the file is called.
 
-import { readFile } from "node:fs/promises";
+import { createReadStream } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { text as readText } from "node:stream/consumers";
 import {
   type Document,
   isAlias,
@@ -80,8 +79,14 @@ export function absoluteDiscName(discName: string, base: string): string {
 
 async function read(path: string, name: string): Promise<string> {
   try {
-    const text = path === STDIN ? await readText(process.stdin) : await readFile(path, "utf8");
-    if (Buffer.byteLength(text) <= MOST_BYTES) return text;
+    const chunks: Buffer[] = [];
+    let length = 0;
+    for await (const chunk of path === STDIN ? process.stdin : createReadStream(path)) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > MOST_BYTES) break;
+    }
+    if (length <= MOST_BYTES) return Buffer.concat(chunks).toString();
   } catch (error) {
     const { code, message } = failureOf(error);
     throw new CliError({ code, message: `${name}: the config file cannot be read: ${message}` });
