@@ -116,7 +116,7 @@ describe("blockpt inspect", () => {
 
   test.each([["0"], ["soon"], ["1e9"]])("--watch %s exits 2", async (seconds) => {
     const { exitCode, stderr } = await place.run(["inspect", "--watch", seconds]);
-    expect(stderr).toContain("A number from 0.1 to 86400 is wanted.");
+    expect(stderr).toContain("A number from 0.1 to 86400 is wanted");
     expect(exitCode).toBe(2);
   });
 });
