@@ -210,7 +210,12 @@ describe("a report", () => {
     await machine(async (report, rc) => {
       const disk = await rc.attach("ram0", { numDescriptors: 16 });
       await disk.write(new Uint8Array(4096), 0);
-      const seen = report();
+      let seen = report();
+      // It is counted a moment after it was answered.
+      await until(() => {
+        seen = report();
+        return seen.endpoint?.discs[0]?.queues[0]?.statistics.writes === 1;
+      });
       const queue = seen.endpoint?.discs[0]?.queues[0];
       if (queue?.rings === undefined) throw new Error("the queue is placed");
       // As a busy queue would say it; on a memory disc nothing stays in flight.
