@@ -84,6 +84,9 @@ const BOOL: Cases = [
   ["false", "0"],
   ["on", "1"],
   ["OFF", "0"],
+  ["ON", "1"],
+  ["No", "0"],
+  ["Yes", "1"],
   ["1 and more, as the kernel does not look there", "1"],
   ["o", "EINVAL"],
   ["2", "EINVAL"],
@@ -110,6 +113,7 @@ const DISC_ATTRIBUTES: Readonly<Record<string, Cases>> = {
     ["", ""],
     ["x".repeat(64), "EINVAL"],
     ["é".repeat(32), "EINVAL"],
+    ["spaces stay  \n", "spaces stay  "],
     ["a;b", "EINVAL"],
     ["a\nb", "EINVAL"],
     ["a\0b", "EINVAL"],
@@ -311,4 +315,19 @@ test("a memory disc keeps what is on it when how it is exported changes", async 
   await tree.writeFile(`${DISC}/export_name`, "kept");
   await tree.writeFile(`${REMOTE}/kept/attach`, "1");
   expect((await tree.readFile("/dev/pci-rd-kept")).subarray(0, 512)).toEqual(Buffer.alloc(512, 9));
+});
+
+test("a memory disc that was read-only from the start can be written later", async () => {
+  const { tree } = await makeTree();
+  await bringTo(tree, "started", "");
+  await tree.writeFile(`${DISC}/read_only`, "1");
+  await tree.writeFile(`${DISC}/disc_name`, "memory:64K");
+  await tree.loadDriver();
+  await tree.writeFile(`${REMOTE}/disc/attach`, "1");
+  expect((await tree.stat("/dev/pci-rd-disc")).mode.toString(8)).toBe("60440");
+  await tree.writeFile(`${REMOTE}/disc/attach`, "0");
+  await tree.writeFile(`${DISC}/read_only`, "0");
+  await tree.writeFile(`${REMOTE}/disc/attach`, "1");
+  await tree.writeFile("/dev/pci-rd-disc", new Uint8Array(512));
+  expect((await tree.stat("/dev/pci-rd-disc")).mode.toString(8)).toBe("60660");
 });

@@ -185,3 +185,14 @@ test("a partition's number is what it is, with zeros before it or without", asyn
   const disc = { disc_name: await value(`${DISC}/disc_name`), partition: "02" };
   expect(await applyDocument(tree, { functions: { func1: { discs: { disc } } } })).toEqual([]);
 });
+
+test("a disc is looked for in /dev by its whole name alone", async () => {
+  const { tree } = await makeTree({ discs: { sda: "memory:64K" } });
+  await bringTo(tree, "made", "/dev/sda");
+  for (const name of ["/srv/sda", "sda", "/dev//sda", "/dev/sdb"]) {
+    expect([name, await codeOf(tree.writeFile(`${DISC}/disc_name`, name))]).toEqual([
+      name,
+      "ENOENT",
+    ]);
+  }
+});

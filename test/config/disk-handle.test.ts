@@ -177,3 +177,19 @@ test("a disk is opened as it is, for reading or for both", async () => {
   }
   expect(readFileSync(image).length).toBe(DISK_BYTES);
 });
+
+test("all of a block but one byte is written without it", async () => {
+  const { tree } = await makeTree();
+  await bringTo(tree, "attached", makeImage(pattern(DISK_BYTES)));
+  const file = await tree.open("/dev/pci-rd-disk.img", "r+");
+  const expected = Buffer.from(pattern(DISK_BYTES));
+  for (const [start, end] of [
+    [0, 511],
+    [1025, 1536],
+  ] as const) {
+    await file.write(new Uint8Array(end - start).fill(0x55), 0, end - start, start);
+    expected.fill(0x55, start, end);
+  }
+  await file.close();
+  expect(await tree.readFile("/dev/pci-rd-disk.img")).toEqual(expected);
+});

@@ -211,3 +211,11 @@ test("names that JavaScript's objects have are names", async () => {
   expect(Object.keys(functions)).toEqual(["func1", "__proto__"]);
   expect(Object.keys(functions.func1?.discs ?? {})).toEqual(["__proto__", "constructor"]);
 });
+
+test("a name in /dev leads elsewhere when a document says so", async () => {
+  const { tree } = await makeTree({ discs: { sda: "memory:1M", sdb: "memory:1M" } });
+  expect(await applyDocument(tree, { dev: { sda: "memory:2M", sdb: "memory:1M" } })).toEqual([
+    "/dev/sda",
+  ]);
+  expect(await tree.readlink("/dev/sda")).toBe("memory:2M");
+});

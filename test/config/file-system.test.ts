@@ -379,3 +379,77 @@ test("a tree is closed once, with what was asked of it before", async () => {
   await loaded;
   expect(tree.driverLoaded).toBe(false);
 });
+
+test("what is behind a disc's link is that file, and no directory", async () => {
+  const image = makeImage(pattern(65536));
+  const { tree } = await makeTree({ discs: { sda: image, ram0: "memory:1M" } });
+  expect(await codeOf(tree.readFile("/dev/sda/x"))).toBe("ENOTDIR");
+  expect(await codeOf(tree.readdir("/dev/sda"))).toBe("ENOTDIR");
+  // As a block device would: the rest of it stays.
+  await tree.writeFile("/dev/sda", "from its start");
+  const expected = Buffer.from(pattern(65536));
+  expected.write("from its start");
+  expect(await host.readFile(image)).toEqual(expected);
+});
+
+test("names of 255 bytes are names, and those of JavaScript's objects are not there", async () => {
+  const { tree } = await makeTree();
+  await tree.mkdir(FUNCTION);
+  await tree.mkdir(`${FUNCTION}/${"é".repeat(127)}x`);
+  expect(await codeOf(tree.mkdir(`${FUNCTION}/${"é".repeat(128)}`))).toBe("EINVAL");
+  for (const name of ["constructor", "__proto__", "toString"]) {
+    expect(await codeOf(tree.stat(`/sys/${name}`))).toBe("ENOENT");
+    expect(await codeOf(tree.stat(`${FUNCTION}/${name}`))).toBe("ENOENT");
+  }
+});
+
+test("a function that cannot be bound gives back what its discs took", async () => {
+  const bus = await createBus({ endpointMemoryBytes: 1024 * 1024 });
+  const tree = ConfigTree.create(bus);
+  afterThisTest(() => tree.close());
+  await tree.mkdir(FUNCTION);
+  for (const name of ["first", "second"]) {
+    await tree.mkdir(`${FUNCTION}/${name}`);
+    await tree.writeFile(`${FUNCTION}/${name}/export_name`, "/dev/same");
+    await tree.writeFile(`${FUNCTION}/${name}/disc_name`, "memory:448K");
+  }
+  const bind = (): Promise<void> => tree.symlink(FUNCTION, `${CONTROLLER}/func1`);
+  for (let time = 0; time < 3; time++) expect(await codeOf(bind())).toBe("EEXIST");
+  expect(tree.endpoint).toBeUndefined();
+  await tree.writeFile(`${FUNCTION}/second/disc_name`, "");
+  // A disc of nothing is no reason not to.
+  await bind();
+  expect(tree.endpoint?.exports).toEqual(["first"]);
+  for (let time = 0; time < 3; time++) {
+    expect(await codeOf(tree.writeFile(`${FUNCTION}/second/disc_name`, "memory:448K"))).toBe(
+      "EEXIST",
+    );
+  }
+  await tree.writeFile(`${FUNCTION}/second/export_name`, "");
+  await tree.writeFile(`${FUNCTION}/second/disc_name`, "memory:448K");
+});
+
+test("a link that another endpoint has does not come up", async () => {
+  const { bus, tree } = await makeTree();
+  await bringTo(tree, "started", "memory:64K");
+  const other = ConfigTree.create(bus);
+  afterThisTest(() => other.close());
+  await bringTo(other, "bound", "memory:64K");
+  const error = await other.writeFile(`${CONTROLLER}/start`, "1").catch((cause: unknown) => cause);
+  expect(error).toMatchObject({ code: "EBUSY", cause: { code: "ERR_BLOCKPT_STATE" } });
+  expect(await other.readFile(`${CONTROLLER}/start`, "utf8")).toBe("0\n");
+});
+
+test("only the device's own address is on the PCI bus", async () => {
+  const { tree } = await makeTree();
+  await bringTo(tree, "started", "memory:64K");
+  expect(await codeOf(tree.stat("/sys/bus/pci/devices/0000:00:00.0"))).toBe("ENOENT");
+});
+
+test("a disk of more than a GiB is read in parts", async () => {
+  const image = makeImage(new Uint8Array(512));
+  await host.truncate(image, 1024 ** 3 + 512);
+  const { tree } = await makeTree();
+  await bringTo(tree, "attached", image);
+  expect(await codeOf(tree.readFile("/dev/pci-rd-disk.img"))).toBe("EFBIG");
+});

@@ -2,7 +2,15 @@
 
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { ConfigTree, createBus, type Endpoint, FileDisc, MemoryDisc, RootComplex } from "blockpt";
+import {
+  ConfigTree,
+  createBus,
+  dumpDocument,
+  type Endpoint,
+  FileDisc,
+  MemoryDisc,
+  RootComplex,
+} from "blockpt";
 import { expect, test } from "vitest";
 import { afterThisTest, makeEndpoint, makeImage, pattern, until } from "../api/rig.js";
 import { bringTo, CONTROLLER, codeOf, DISC, FUNCTION, FUNCTIONS, makeTree, REMOTE } from "./rig.js";
@@ -177,4 +185,33 @@ test("an endpoint of the tree logs to the kernel's log, and so does the driver",
   expect(tree.kernelLog.map(({ text }) => text)).toEqual(log);
   const seconds = tree.kernelLog.map((line) => line.seconds);
   expect(seconds).toEqual([...seconds].sort((one, other) => one - other));
+});
+
+test("a disc of the API stays a disc of the function when that is unbound", async () => {
+  const { tree } = await makeTree();
+  await bringTo(tree, "bound", "memory:64K");
+  await tree.endpoint?.exportDisc("ram1", MemoryDisc.create(tree.bus, 65536));
+  await tree.unlink(`${CONTROLLER}/func1`);
+  expect(await tree.readFile(`${FUNCTION}/ram1/disc_name`, "utf8")).toBe("/dev/ram1\n");
+});
+
+test("the header of an endpoint that was there before shows field by field", async () => {
+  const identity = { revisionId: 3, classCode: 0x010802, cacheLineSize: 16, interruptPin: 1 };
+  const { bus, endpoint } = await makeEndpoint(
+    {},
+    { identity: { ...identity, subsystemVendorId: 0x1af4, subsystemId: 7 }, msiInterrupts: 4 },
+  );
+  const tree = ConfigTree.create(bus, { endpoint });
+  const { functions } = await dumpDocument(tree);
+  expect(functions?.func1).toMatchObject({
+    revid: 3,
+    baseclass_code: 1,
+    subclass_code: 8,
+    progif_code: 2,
+    cache_line_size: 16,
+    interrupt_pin: 1,
+    subsys_vendor_id: 0x1af4,
+    subsys_id: 7,
+    msi_interrupts: 4,
+  });
 });

@@ -201,3 +201,42 @@ test("a disk is not called as a disc is that has a name in /dev", async () => {
   await tree.writeFile(`${REMOTE}/root/attach`, "1");
   expect((await tree.stat("/dev/root")).isBlockDevice()).toBe(true);
 });
+
+test("a disc that was removed while the link was down can be detached", async () => {
+  const { tree, value } = await makeTree();
+  await bringTo(tree, "attached", "memory:64K");
+  await tree.mkdir(`${FUNCTION}/second`);
+  await tree.writeFile(`${FUNCTION}/second/disc_name`, "memory:64K");
+  await tree.writeFile(`${CONTROLLER}/start`, "0");
+  await tree.rmdir(DISC);
+  await tree.writeFile(`${CONTROLLER}/start`, "1");
+  expect([...(await tree.readdir(REMOTE))].sort()).toEqual(["disc", "second"]);
+  expect(await value(`${REMOTE}/disc/attach`)).toBe("1");
+  await tree.writeFile(`${REMOTE}/disc/attach`, "0");
+  expect(await tree.readdir(REMOTE)).toEqual(["second"]);
+});
+
+test("an endpoint that comes back with other vectors takes no disk away that is attached", async () => {
+  const { tree, value, log } = await makeTree();
+  await bringTo(tree, "attached", "memory:64K");
+  await tree.writeFile(`${CONTROLLER}/start`, "0");
+  await tree.unlink(`${CONTROLLER}/func1`);
+  await tree.writeFile(`${FUNCTION}/msix_interrupts`, "512");
+  await tree.symlink(FUNCTION, `${CONTROLLER}/func1`);
+  await tree.writeFile(`${CONTROLLER}/start`, "1");
+  expect(await value(`${REMOTE}/disc/attach`)).toBe("1");
+  expect(log.some((line) => line.includes("the endpoint has changed"))).toBe(true);
+  await tree.writeFile(`${REMOTE}/disc/attach`, "0");
+  await tree.writeFile(`${REMOTE}/disc/attach`, "1");
+  expect(await value(`${DISC}/attached`)).toBe("1");
+});
+
+test("a root complex that somebody closed is probed anew", async () => {
+  const { tree } = await makeTree();
+  await bringTo(tree, "attached", "memory:64K");
+  await tree.rootComplex?.close();
+  expect(tree.rootComplex).toBeUndefined();
+  expect(await tree.readdir("/dev")).toEqual([]);
+  expect(await tree.readdir(REMOTE)).toEqual(["disc"]);
+  await tree.writeFile(`${REMOTE}/disc/attach`, "1");
+});
