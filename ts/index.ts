@@ -41,7 +41,7 @@ export {
 } from "./config/document.js";
 export type { LogLine } from "./config/kernel-log.js";
 export type { FunctionField, FunctionFields } from "./config/pci-function.js";
-export type { TreeEntry, TreeStats } from "./config/tree-stats.js";
+export type { TreeEntry, TreeStats, TreeTypes } from "./config/tree-stats.js";
 export type {
   Disc,
   DiscHandle,

@@ -453,3 +453,20 @@ test("a disk of more than a GiB is read in parts", async () => {
   await bringTo(tree, "attached", image);
   expect(await codeOf(tree.readFile("/dev/pci-rd-disk.img"))).toBe("EFBIG");
 });
+
+test("an entry is that of node:fs", async () => {
+  const { tree } = await makeTree();
+  await bringTo(tree, "attached", "memory:64K");
+  const folder = mkdtempSync(join(tmpdir(), "blockpt-test-"));
+  afterThisTest(() => rmSync(folder, { recursive: true }));
+  await host.writeFile(join(folder, "file"), "");
+  const [theirs] = await host.readdir(folder, { withFileTypes: true });
+  const methods = Object.getOwnPropertyNames(Object.getPrototypeOf(theirs));
+  const [ours] = await tree.readdir(DISC, { withFileTypes: true });
+  expect(ours).toMatchObject({ name: "disc_name", parentPath: DISC });
+  const entry = ours as unknown as Record<string, () => boolean>;
+  for (const method of methods.filter((name) => name.startsWith("is"))) {
+    expect([method, entry[method]?.()]).toEqual([method, method === "isFile"]);
+  }
+  expect(methods).toContain("isFIFO");
+});

@@ -215,7 +215,7 @@ export class ConfigTree {
       const entries = await Promise.all(
         names.map(async (name) => {
           const found = await node.find(name);
-          return found && entryOf(name, found);
+          return found && entryOf(name, path, found);
         }),
       );
       return entries.filter((entry) => entry !== undefined);

@@ -7,16 +7,8 @@ const TYPE_MASK = 0o170000;
 /** What the kernel says of every attribute: a page. */
 const ATTRIBUTE_BYTES = 4096;
 
-/** What is at a path, in the shape of `Stats` of `node:fs`. */
-export interface TreeStats {
-  /** Type and permissions. */
-  readonly mode: number;
-  /** Bytes: of an attribute 4096, whatever it holds, as in the kernel; of a disk its size. */
-  readonly size: number;
-  /** When the tree was asked, as nothing in it remembers when it changed; of a file when it was written. */
-  readonly mtime: Date;
-  /** The same in milliseconds since 1970. */
-  readonly mtimeMs: number;
+/** What something is. */
+export interface TreeTypes {
   /** Whether it is a directory. */
   isDirectory(): boolean;
   /** Whether it is an attribute, or a file. */
@@ -33,29 +25,31 @@ export interface TreeStats {
   isSocket(): boolean;
 }
 
-/** An entry of a directory. */
-export interface TreeEntry {
-  /** Its name. */
-  readonly name: string;
-  /** Whether it is a directory. */
-  isDirectory(): boolean;
-  /** Whether it is an attribute. */
-  isFile(): boolean;
-  /** Whether it is a link. */
-  isSymbolicLink(): boolean;
-  /** Whether it is an attached disk. */
-  isBlockDevice(): boolean;
+/** What is at a path, in the shape of `Stats` of `node:fs`. */
+export interface TreeStats extends TreeTypes {
+  /** Type and permissions. */
+  readonly mode: number;
+  /** Bytes: of an attribute 4096, whatever it holds, as in the kernel; of a disk its size. */
+  readonly size: number;
+  /** When the tree was asked, as nothing in it remembers when it changed; of a file when it was written. */
+  readonly mtime: Date;
+  /** The same in milliseconds since 1970. */
+  readonly mtimeMs: number;
 }
 
-class NodeStats implements TreeStats {
-  readonly mode: number;
-  readonly size: number;
-  readonly mtime = new Date();
-  readonly mtimeMs = this.mtime.getTime();
+/** An entry of a directory, in the shape of `Dirent` of `node:fs`. */
+export interface TreeEntry extends TreeTypes {
+  /** Its name. */
+  readonly name: string;
+  /** The directory, as it was asked for. */
+  readonly parentPath: string;
+}
 
-  constructor(mode: number, size: number) {
+class NodeTypes implements TreeTypes {
+  readonly mode: number;
+
+  constructor(mode: number) {
     this.mode = mode;
-    this.size = size;
   }
 
   isDirectory(): boolean {
@@ -87,6 +81,28 @@ class NodeStats implements TreeStats {
   }
 }
 
+class NodeStats extends NodeTypes implements TreeStats {
+  readonly size: number;
+  readonly mtime = new Date();
+  readonly mtimeMs = this.mtime.getTime();
+
+  constructor(mode: number, size: number) {
+    super(mode);
+    this.size = size;
+  }
+}
+
+class NodeEntry extends NodeTypes implements TreeEntry {
+  readonly name: string;
+  readonly parentPath: string;
+
+  constructor(mode: number, name: string, parentPath: string) {
+    super(mode);
+    this.name = name;
+    this.parentPath = parentPath;
+  }
+}
+
 export function statsOf(node: Node): TreeStats {
   const type = TYPES[node.kind];
   switch (node.kind) {
@@ -101,13 +117,6 @@ export function statsOf(node: Node): TreeStats {
   }
 }
 
-export function entryOf(name: string, node: Node): TreeEntry {
-  const stats = statsOf(node);
-  return {
-    name,
-    isDirectory: () => stats.isDirectory(),
-    isFile: () => stats.isFile(),
-    isSymbolicLink: () => stats.isSymbolicLink(),
-    isBlockDevice: () => stats.isBlockDevice(),
-  };
+export function entryOf(name: string, parentPath: string, node: Node): TreeEntry {
+  return new NodeEntry(statsOf(node).mode, name, parentPath);
 }
