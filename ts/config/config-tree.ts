@@ -6,24 +6,17 @@ import { posix } from "node:path";
 import type { Bus } from "../bus/bus.js";
 import type { Endpoint } from "../endpoint/endpoint.js";
 import type { Controller } from "../endpoint/endpoint-options.js";
-import { PCI_ADDRESS, type RootComplex } from "../root-complex/root-complex.js";
+import type { RootComplex } from "../root-complex/root-complex.js";
 import { failureOf, guarded, Refusal } from "./config-error.js";
 import { Dev } from "./dev.js";
 import { DiskHandle, type OpenFile } from "./disk-handle.js";
 import type { DiscDocument } from "./document.js";
 import { KernelLog, type LogLine } from "./kernel-log.js";
-import {
-  checkEntryName,
-  type DirectoryNode,
-  fixedDirectory,
-  type MaybePromise,
-  type Node,
-} from "./node.js";
+import { checkEntryName, type DirectoryNode, type MaybePromise } from "./node.js";
 import { PciEp } from "./pci-ep.js";
 import { partitionText } from "./pci-function.js";
-import { pciRemoteDisk } from "./pci-remote-disk.js";
+import { rootDirectory } from "./root.js";
 import { DRIVER, RootComplexSide } from "./root-complex-side.js";
-import { pciBus, pciEpcClass, pciEpfBus } from "./sysfs.js";
 import { entryOf, statsOf, type TreeEntry, type TreeStats } from "./tree-stats.js";
 import { absolute, nodeAt, parentOf, walk } from "./walk.js";
 
@@ -385,27 +378,12 @@ export class ConfigTree {
   }
 
   get #root(): DirectoryNode {
-    const pciEp = this.#pciEp;
-    const side = this.#side;
-    const config: Record<string, Node> = {};
-    const buses: Record<string, Node> = {};
-    const sys: Record<string, Node> = {};
-    if (pciEp !== undefined) {
-      config.pci_ep = pciEp.directory;
-      sys.class = pciEpcClass(this.controller);
-      buses["pci-epf"] = pciEpfBus();
-    }
-    if (side !== undefined) {
-      if (side.loaded) config.pci_remote_disk = pciRemoteDisk(side, this.#dev);
-      buses.pci = pciBus(this.#bus, PCI_ADDRESS);
-    }
-    return fixedDirectory({
-      dev: this.#dev.directory,
-      sys: fixedDirectory({
-        ...sys,
-        bus: fixedDirectory(buses),
-        kernel: fixedDirectory({ config: fixedDirectory(config) }),
-      }),
+    return rootDirectory({
+      bus: this.#bus,
+      controller: this.controller,
+      dev: this.#dev,
+      pciEp: this.#pciEp,
+      side: this.#side,
     });
   }
 }
