@@ -215,3 +215,19 @@ test("the header of an endpoint that was there before shows field by field", asy
     msi_interrupts: 4,
   });
 });
+
+test("a name that the API gave an export is kept when the tree changes something else", async () => {
+  const { tree, value } = await makeTree();
+  await bringTo(tree, "bound", "memory:64K");
+  const endpoint = tree.endpoint as Endpoint;
+  await endpoint.exportDisc("ram1", MemoryDisc.create(tree.bus, 65536));
+  await tree.readdir(FUNCTION);
+  for (const name of ["disc", "ram1"]) {
+    await endpoint.changeExport(name, { discName: `/dev/other-${name}` });
+    expect(await value(`${FUNCTION}/${name}/export_name`)).toBe(`/dev/other-${name}`);
+    await tree.writeFile(`${FUNCTION}/${name}/max_number_of_queues`, "2");
+    expect(endpoint.exported(name).discName).toBe(`/dev/other-${name}`);
+  }
+  await tree.writeFile(`${DISC}/export_name`, "");
+  expect(endpoint.exported("disc").discName).toBe("/dev/disc");
+});

@@ -75,6 +75,8 @@ export interface DiscConfig {
 /** And what was found when it was opened. */
 interface KnownDisc extends DiscConfig {
   readonly partitionNumber?: number | undefined;
+  /** The name that it was exported with last; another one is somebody else's. */
+  readonly exportedAs?: string | undefined;
 }
 
 /** Most queues of a disc. */
@@ -139,7 +141,10 @@ export class PciFunction {
     try {
       for (const [name, known] of this.#discs) {
         if (known.discName === "") continue;
-        await this.#open(name, known, (disc, options) => endpoint.exportDisc(name, disc, options));
+        const opened = await this.#open(name, known, (disc, options) =>
+          endpoint.exportDisc(name, disc, options),
+        );
+        this.#discs.set(name, opened);
       }
     } catch (error) {
       await endpoint.close();
@@ -227,8 +232,9 @@ export class PciFunction {
         endpoint.changeExport(name, { disc, ...options }),
       );
     }
-    await endpoint.changeExport(name, exportOf(name, after));
-    return after;
+    const options = exportOf(name, after);
+    await endpoint.changeExport(name, options);
+    return { ...after, exportedAs: options.discName };
   }
 
   /** Whether a disc has to be opened for a change. A memory disc would lose what is on it. */
@@ -252,8 +258,10 @@ export class PciFunction {
     if (endpoint === undefined) return;
     for (const name of endpoint.exports) {
       const { discName, readOnly, queues } = endpoint.exported(name);
-      const known = this.#discs.get(name) ?? { ...NEW_DISC, discName };
-      this.#discs.set(name, { ...known, readOnly, queues: queues.length });
+      const known = this.#discs.get(name) ?? { ...NEW_DISC, discName, exportedAs: discName };
+      const isRenamed = known.exportedAs !== undefined && known.exportedAs !== discName;
+      const names = isRenamed ? { exportName: discName, exportedAs: discName } : {};
+      this.#discs.set(name, { ...known, ...names, readOnly, queues: queues.length });
     }
     for (const [name, { discName }] of this.#discs) {
       if (discName !== "" && !endpoint.exports.includes(name)) this.#discs.delete(name);
@@ -280,12 +288,13 @@ export class PciFunction {
     const partitionNumber = disc instanceof PartitionDisc ? disc.number : undefined;
     const known = { ...config, partitionNumber };
     try {
-      await use(disc, exportOf(name, known));
+      const options = exportOf(name, known);
+      await use(disc, options);
+      return { ...known, exportedAs: options.discName };
     } catch (error) {
       disc.close();
       throw error;
     }
-    return known;
   }
 
   #endpointOptions(): Pick<
