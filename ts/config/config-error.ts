@@ -18,6 +18,8 @@ import { BlockptError, type BlockptErrorCode } from "../errors.js";
  * | `EALREADY` | it is so already: started, stopped, attached, detached |
  * | `EPERM` | directories, links or removals have no place there |
  * | `EACCES` | an attribute that is only read; a file that may not be opened |
+ * | `EBADF` | a disk that was closed, or is written though it was opened for reading |
+ * | `EFBIG` | a disk that is too large to be read in one go |
  * | `ENOTDIR`, `EISDIR`, `ENOTEMPTY`, `ELOOP` | as everywhere |
  * | `ENOSPC` | the 17th disc; no room in the BAR, in a memory of the bus, or for queues |
  * | `ENODEV`, `ETIMEDOUT`, `EIO`, `EPROTO` | the other side of the bus is not there, does not answer, or answers wrongly |
