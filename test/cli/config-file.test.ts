@@ -130,7 +130,7 @@ functions:
     ],
     [
       'functions: { f: { discs: { a: { disc_name: x, export_name: "a\\eb" } } } }',
-      'disks.yaml:1:60: functions.f.discs.a.export_name: a text of 1 to 63 bytes is wanted, not "a\\u001bb"',
+      'disks.yaml:1:60: functions.f.discs.a.export_name: a text of at most 63 bytes is wanted, not "a\\u001bb"',
     ],
     ["bus: {}\nbus: {}", "disks.yaml:2:1: bus is there twice: once in a map"],
     ["bus: {}\n---\ndev: {}", "disks.yaml:2:1: a second document begins: one a file"],

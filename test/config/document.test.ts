@@ -144,6 +144,20 @@ test("a disc whose name and partition change together changes as one", async () 
   expect(await value(`${DISC}/read_only`)).toBe("1");
 });
 
+test("an empty partition and name are those of the whole disc", async () => {
+  const { tree, value } = await makeTree();
+  await bringTo(tree, "bound", "memory:64K");
+  const apply = (disc: object): Promise<string[]> =>
+    applyDocument(tree, {
+      functions: { func1: { discs: { disc: { disc_name: "memory:64K", ...disc } } } },
+    });
+  await apply({ export_name: "mine" });
+  expect(await value(`${DISC}/export_name`)).toBe("mine");
+  expect(await apply({ export_name: "", partition: "" })).toEqual([DISC]);
+  expect(await value(`${DISC}/export_name`)).toBe("");
+  expect(await apply({ export_name: "", partition: "" })).toEqual([]);
+});
+
 test("another function takes the bound one's place", async () => {
   const { tree } = await makeTree();
   await bringTo(tree, "started", "memory:64K");

@@ -231,3 +231,37 @@ test("a name that the API gave an export is kept when the tree changes something
   await tree.writeFile(`${DISC}/export_name`, "");
   expect(endpoint.exported("disc").discName).toBe("/dev/disc");
 });
+
+test("a disc that the API exported under some name is not looked for under it on this machine", async () => {
+  const { tree, value } = await makeTree();
+  await bringTo(tree, "bound", "memory:64K");
+  const endpoint = tree.endpoint as Endpoint;
+  // The API calls it as a file is called that is there.
+  const image = makeImage(pattern(4096));
+  const disc = MemoryDisc.create(tree.bus, 65536);
+  await endpoint.exportDisc("ram1", disc, { readOnly: true, discName: image });
+  const readOnly = `${FUNCTION}/ram1/read_only`;
+  expect(await codeOf(tree.writeFile(readOnly, "0"))).toBe("EPERM");
+  expect(await codeOf(tree.writeFile(`${FUNCTION}/ram1/partition`, "1"))).toBe("EPERM");
+  expect([await value(readOnly), endpoint.exported("ram1").sectors]).toEqual(["1", 128]);
+  await tree.writeFile(`${FUNCTION}/ram1/export_name`, "mine");
+  expect(endpoint.exported("ram1").discName).toBe("mine");
+  // Said by name it is meant.
+  await tree.writeFile(`${FUNCTION}/ram1/disc_name`, image);
+  expect(endpoint.exported("ram1").sectors).toBe(8);
+  await tree.writeFile(readOnly, "0");
+  expect(await value(readOnly)).toBe("0");
+});
+
+test("a function with a disc that the API exported is not bound again before that has a name", async () => {
+  const { tree } = await makeTree();
+  await bringTo(tree, "bound", "memory:64K");
+  const endpoint = tree.endpoint as Endpoint;
+  const image = makeImage(pattern(4096));
+  await endpoint.exportDisc("ram1", MemoryDisc.create(tree.bus, 65536), { discName: image });
+  await tree.unlink(`${CONTROLLER}/func1`);
+  expect(await codeOf(tree.symlink(FUNCTION, `${CONTROLLER}/func1`))).toBe("EPERM");
+  await tree.writeFile(`${FUNCTION}/ram1/disc_name`, image);
+  await tree.symlink(FUNCTION, `${CONTROLLER}/func1`);
+  expect(tree.endpoint?.exported("ram1").sectors).toBe(8);
+});

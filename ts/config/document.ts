@@ -18,9 +18,9 @@ import { PCI_REMOTE_DISK } from "./pci-remote-disk.js";
 export interface DiscDocument {
   /** A file, a block device, `memory:SIZE`, or a name of `dev` with `/dev/` before it. */
   disc_name: string;
-  /** Number or UUID of the partition that is exported. Default: all of the disc. */
+  /** Number or UUID of the partition that is exported; empty for all of the disc. Default: that. */
   partition?: number | string | undefined;
-  /** What the root complex sees, 1 to 63 bytes. Default: the disc's name, as Linux would have it. */
+  /** What the root complex sees, 1 to 63 bytes; empty for the disc's name, as Linux would have it. Default: that. */
   export_name?: string | undefined;
   /** Default false. */
   read_only?: boolean | undefined;

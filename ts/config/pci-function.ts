@@ -77,6 +77,8 @@ interface KnownDisc extends DiscConfig {
   readonly partitionNumber?: number | undefined;
   /** The name that it was exported with last; another one is somebody else's. */
   readonly exportedAs?: string | undefined;
+  /** It was exported by other means: its name need not be one that can be opened. */
+  readonly isForeign?: boolean | undefined;
 }
 
 /** Most queues of a disc. */
@@ -209,7 +211,8 @@ export class PciFunction {
     if (exported?.attached) {
       throw new Refusal("EBUSY", `${name} is attached: the root complex has to detach it first`);
     }
-    const after = { ...before, ...changes };
+    const isNamed = changes.discName !== undefined && changes.discName !== "";
+    const after = { ...before, ...changes, isForeign: before.isForeign && !isNamed };
     checkDisc(after);
     this.#discs.set(name, await this.#apply(name, before, after));
   }
@@ -240,6 +243,7 @@ export class PciFunction {
   /** Whether a disc has to be opened for a change. A memory disc would lose what is on it. */
   #mustOpen(before: KnownDisc, after: KnownDisc): boolean {
     if (after.discName !== before.discName || after.partition !== before.partition) return true;
+    if (before.isForeign && !after.isForeign) return true;
     return before.readOnly && !after.readOnly && !this.#isMemory(after);
   }
 
@@ -258,7 +262,8 @@ export class PciFunction {
     if (endpoint === undefined) return;
     for (const name of endpoint.exports) {
       const { discName, readOnly, queues } = endpoint.exported(name);
-      const known = this.#discs.get(name) ?? { ...NEW_DISC, discName, exportedAs: discName };
+      const foreign = { ...NEW_DISC, discName, exportedAs: discName, isForeign: true };
+      const known = this.#discs.get(name) ?? foreign;
       const isRenamed = known.exportedAs !== undefined && known.exportedAs !== discName;
       const names = isRenamed ? { exportName: discName, exportedAs: discName } : {};
       this.#discs.set(name, { ...known, ...names, readOnly, queues: queues.length });
@@ -274,7 +279,12 @@ export class PciFunction {
     config: KnownDisc,
     use: (disc: Disc, options: Export) => Promise<void> | void,
   ): Promise<KnownDisc> {
-    const { partition } = config;
+    const { partition, isForeign } = config;
+    if (isForeign) {
+      // On this machine the name may be that of another disc, which nobody has offered.
+      const why = `${name} was exported by the program itself: write what is to be opened to its disc_name`;
+      throw new Refusal("EPERM", why);
+    }
     const isMemory = this.#isMemory(config);
     const disc = await openDiscNamed(
       this.#surroundings.bus,

@@ -84,21 +84,25 @@ const size = leaf(SIZE_WANTED, (input) => {
 const engine = leaf("wasm, typescript or auto", (input) =>
   input === "wasm" || input === "typescript" || input === "auto" ? input : undefined,
 );
-const partition = leaf("a number from 1 on, or a UUID,", (input) => {
+const partition = leaf("a number from 1 on, a UUID or an empty text", (input) => {
   if (Number.isSafeInteger(input) && Number(input) > 0) return Number(input);
-  return typeof input === "string" && /^[0-9a-f-]+$/i.test(input) ? input : undefined;
+  return typeof input === "string" && /^[0-9a-f-]*$/i.test(input) ? input : undefined;
 });
 const name = z.string().refine(isEntryName, "a name is 1 to 255 bytes without / and controls");
 
 const MAP = { error: "a map of keys and values" };
 const DISC_NAME = "the path of a file or a block device, or memory:SIZE,";
 
+const exportName = leaf("a text of at most 63 bytes", (input) =>
+  typeof input === "string" && !/\p{Cc}/u.test(input) ? input : undefined,
+);
+
 const disc = z.strictObject(
   {
     // Empty it is of a disc that is not exported yet.
     disc_name: leaf(DISC_NAME, (input) => (isLine(input) ? input : undefined)),
     partition: partition.optional(),
-    export_name: text("a text of 1 to 63 bytes").optional(),
+    export_name: exportName.optional(),
     read_only: flag.optional(),
     max_number_of_queues: whole(1, 255).optional(),
   },
