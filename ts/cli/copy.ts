@@ -7,6 +7,8 @@ import { compareDisks } from "./copy/compare.js";
 import { startCopyMachine } from "./copy/machine.js";
 import { moveBlocks } from "./copy/move.js";
 import { openEnds, type Place, parsePlace } from "./copy/places.js";
+import type { CommandContext } from "./demo.js";
+import { engineOption } from "./engine-option.js";
 import { EXIT_CODES_HELP } from "./exit-code.js";
 import { CliError } from "./failure.js";
 import { createScreen, type Screen } from "./screen.js";
@@ -56,7 +58,7 @@ Examples:
   $ blockpt copy --json disk.img copy.img | jq .mibPerSecond
 `;
 
-export function addCopyCommand(program: Command, cleanup: Cleanup): void {
+export function addCopyCommand(program: Command, { cleanup }: CommandContext): void {
   program
     .command("copy")
     .description("copy a disc to another through the rings; zeros stay holes")
@@ -70,13 +72,7 @@ export function addCopyCommand(program: Command, cleanup: Cleanup): void {
         .argParser(blockSizeOf)
         .default(MIB, DEFAULT_BLOCK),
     )
-    .addOption(
-      new Option("--engine <engine>", "what works the rings").choices([
-        "auto",
-        "wasm",
-        "typescript",
-      ]),
-    )
+    .addOption(engineOption())
     .addHelpText("after", EXAMPLES_HELP + EXIT_CODES_HELP)
     .action((source: Place, target: Place, options: CopyOptions) =>
       runCopy(source, target, options, cleanup),

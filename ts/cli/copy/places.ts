@@ -5,7 +5,7 @@ import { closeSync, ftruncateSync, openSync, rmSync, statSync } from "node:fs";
 import { type Disc, FileDisc, PartitionDisc } from "blockpt";
 import { InvalidArgumentError } from "commander";
 import type { Cleanup } from "../cleanup.js";
-import { parseDiscOption } from "../disc-option.js";
+import { isMemoryPath, PARTITION, parseDiscPath } from "../disc-path.js";
 import { CliError, failureOf } from "../failure.js";
 import { extentOf, overlap } from "./extent.js";
 
@@ -14,7 +14,7 @@ export interface Place {
   /** As the user wrote it. */
   readonly text: string;
   readonly path: string;
-  readonly partition: number | string | undefined;
+  readonly partition?: number | string;
 }
 
 /** Both ends of a copy. */
@@ -26,11 +26,12 @@ export interface Ends {
 }
 
 export function parsePlace(text: string): Place {
-  const { path, settings } = parseDiscOption(text, ["partition"]);
-  const partition = settings.get("partition");
-  if (partition === "") throw new InvalidArgumentError("partition= takes a number or a UUID.");
-  const isNumber = partition !== undefined && /^\d+$/.test(partition);
-  return { text, path, partition: isNumber ? Number(partition) : partition };
+  const { path, settings } = parseDiscPath(text, { partition: PARTITION });
+  if (path === "" || path === "-" || isMemoryPath(path)) {
+    const why = path === "" ? "" : `; a file that is called so is ./${path}`;
+    throw new InvalidArgumentError(`The path of a file or a block device is wanted${why}.`);
+  }
+  return { text, path, ...settings };
 }
 
 /** Opens both. A target that is made is removed again when the command ends, unless it is kept. */
