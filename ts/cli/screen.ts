@@ -55,13 +55,13 @@ export function createScreen(
     },
     success: (text) => line(`\n${colors.green(text)}`),
     progress: (totalBytes) =>
-      !quiet && process.stdout.isTTY ? bar(totalBytes, cleanup) : plainProgress(),
+      !quiet && stream.isTTY ? bar(totalBytes, cleanup, stream) : plainProgress(),
   };
 }
 
-function bar(totalBytes: number, cleanup: Cleanup): Progress {
+function bar(totalBytes: number, cleanup: Cleanup, stream: NodeJS.WriteStream): Progress {
   const single = new SingleBar({
-    stream: process.stdout,
+    stream,
     format: "  [{bar}] {percentage}%  {value} of {total} MiB  {rate} MiB/s  {left}",
     // 80 columns hold it with five digits in each number.
     barsize: 24,

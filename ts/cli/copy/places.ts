@@ -1,7 +1,7 @@
 // Where a copy comes from and goes to: opens the two discs, makes the file of one that is
 // not there, and refuses what would destroy data.
 
-import { closeSync, ftruncateSync, openSync, rmSync, statSync } from "node:fs";
+import { closeSync, constants, ftruncateSync, openSync, rmSync, statSync } from "node:fs";
 import { type Disc, FileDisc, PartitionDisc } from "blockpt";
 import { InvalidArgumentError } from "commander";
 import type { Cleanup } from "../cleanup.js";
@@ -39,6 +39,7 @@ export async function openEnds(from: Place, to: Place, cleanup: Cleanup): Promis
   const source = await openPlace(from, true);
   try {
     const keepTarget = isThere(to.path) ? undefined : makeTarget(to, source.sizeBytes, cleanup);
+    holdDevice(to.path, cleanup);
     const target = await openPlace(to, false);
     try {
       checkEnds({ place: from, disc: source }, { place: to, disc: target });
@@ -92,6 +93,21 @@ function makeTarget({ path, partition }: Place, sizeBytes: number, cleanup: Clea
     closeSync(file);
   }
   return keep;
+}
+
+/** A block device is written only if nobody uses it, and nobody mounts it while we do. */
+function holdDevice(path: string, cleanup: Cleanup): void {
+  if (!statSync(path).isBlockDevice()) return;
+  try {
+    // What the kernel makes of O_EXCL there: it fails if the device, or a part of it, is held.
+    const file = openSync(path, constants.O_RDWR | constants.O_EXCL);
+    cleanup.add(() => closeSync(file));
+  } catch (error) {
+    // Of anything else whoever opens it to write there says more.
+    if (failureOf(error).code !== "EBUSY") return;
+    const message = `${path} is in use: it is mounted, or part of something that is`;
+    throw new CliError({ code: "ERR_COPY_BUSY", message });
+  }
 }
 
 interface End {
