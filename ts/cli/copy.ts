@@ -3,6 +3,7 @@
 import type { EngineChoice } from "blockpt";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Cleanup } from "./cleanup.js";
+import type { Job, OnProgress } from "./copy/blocks.js";
 import { compareDisks } from "./copy/compare.js";
 import { startCopyMachine } from "./copy/machine.js";
 import { moveBlocks } from "./copy/move.js";
@@ -12,7 +13,7 @@ import { engineOption } from "./engine-option.js";
 import { EXIT_CODES_HELP } from "./exit-code.js";
 import { CliError } from "./failure.js";
 import { createScreen, type Screen } from "./screen.js";
-import { parseSize, SIZE_WANTED } from "./sizes.js";
+import { parseSize, printSize, SIZE_WANTED } from "./sizes.js";
 
 interface CopyOptions {
   readonly verify?: true;
@@ -39,7 +40,7 @@ interface CopyReport {
 const MIB = 1024 * 1024;
 const BLOCK_UNIT = 4096;
 const MOST_BLOCK_BYTES = 16 * MIB;
-const DEFAULT_BLOCK = "1M";
+const DEFAULT_BLOCK_BYTES = MIB;
 const MOST_DEPTH = 64;
 const DEFAULT_DEPTH = 8;
 
@@ -70,7 +71,7 @@ export function addCopyCommand(program: Command, { cleanup }: CommandContext): v
     .addOption(
       new Option("--block-size <bytes>", "how much is read at once, in bytes or as 64K or 4M")
         .argParser(blockSizeOf)
-        .default(MIB, DEFAULT_BLOCK),
+        .default(DEFAULT_BLOCK_BYTES, printSize(DEFAULT_BLOCK_BYTES)),
     )
     .addOption(engineOption())
     .addHelpText("after", EXAMPLES_HELP + EXIT_CODES_HELP)
@@ -89,7 +90,7 @@ function blockSizeOf(text: string): number {
   const bytes = parseSize(text) ?? 0;
   if (bytes > 0 && bytes % BLOCK_UNIT === 0 && bytes <= MOST_BLOCK_BYTES) return bytes;
   throw new InvalidArgumentError(
-    `${SIZE_WANTED} is wanted: a multiple of ${BLOCK_UNIT}, at most ${MOST_BLOCK_BYTES / MIB}M.`,
+    `Wanted is ${SIZE_WANTED} a multiple of ${BLOCK_UNIT} and at most ${printSize(MOST_BLOCK_BYTES)}.`,
   );
 }
 
@@ -105,44 +106,45 @@ async function runCopy(
   // Two buffers a block: to verify, both are read.
   const bufferBytes = 2 * queueDepth * blockBytes;
   const machine = await startCopyMachine(discs, { engine, bufferBytes }, cleanup);
-  const { source, target } = machine;
-  const names = { sourceName: from.text, targetName: to.text };
-  const blocks = { ...names, blockBytes, queueDepth };
-
-  const startedAt = performance.now();
-  const moved = await followed(screen, source.sizeBytes, (onProgress) =>
-    moveBlocks(source, target, { ...blocks, onProgress, targetIsZero: keepTarget !== undefined }),
-  );
-  const seconds = (performance.now() - startedAt) / 1000;
-  const bytes = source.sizeBytes;
-  const mibPerSecond = bytes / MIB / seconds;
-  const report = {
-    source: from.text,
-    target: to.text,
-    bytes,
-    ...moved,
-    seconds,
-    mibPerSecond,
+  const job: Job = {
+    ...{ source: machine.source, target: machine.target, blockBytes, queueDepth },
+    ...{ sourceName: from.text, targetName: to.text, targetIsZero: keepTarget !== undefined },
   };
-  screen.line(
-    `${bytes} bytes copied, ${moved.zeroBytes} of them zeros, ` +
-      `in ${seconds.toFixed(2)} s, ${mibPerSecond.toFixed(0)} MiB/s`,
-  );
-
-  const difference = options.verify
-    ? await followed(screen, bytes, (onProgress) =>
-        compareDisks(source, target, { ...blocks, onProgress }),
-      )
-    : undefined;
+  const copied = await copy(job, screen);
+  const difference = options.verify ? await verify(job, screen) : undefined;
   const verified = options.verify ? difference === undefined : null;
-  if (options.json) print({ ...report, verified });
+  if (options.json) print({ source: from.text, target: to.text, ...copied, verified });
   if (difference !== undefined) {
     const message = `${to.text} differs from ${from.text}, first at byte ${difference}`;
     throw new CliError({ code: "ERR_COPY_VERIFY", message });
   }
-  if (verified) screen.line("verified: both are equal");
   keepTarget?.();
   await machine.close();
+}
+
+async function copy(
+  job: Job,
+  screen: Screen,
+): Promise<Omit<CopyReport, "source" | "target" | "verified">> {
+  const bytes = job.source.sizeBytes;
+  const startedAt = performance.now();
+  const moved = await followed(screen, bytes, (onProgress) => moveBlocks(job, onProgress));
+  const seconds = (performance.now() - startedAt) / 1000;
+  const mibPerSecond = bytes / MIB / seconds;
+  screen.line(
+    `${bytes} bytes copied, ${moved.zeroBytes} of them zeros, ` +
+      `in ${seconds.toFixed(2)} s, ${mibPerSecond.toFixed(0)} MiB/s`,
+  );
+  return { bytes, ...moved, seconds, mibPerSecond };
+}
+
+/** Gives where the target differs from the source, if it does. */
+async function verify(job: Job, screen: Screen): Promise<number | undefined> {
+  const difference = await followed(screen, job.source.sizeBytes, (onProgress) =>
+    compareDisks(job, onProgress),
+  );
+  if (difference === undefined) screen.line("verified: both are equal");
+  return difference;
 }
 
 function print(report: CopyReport): void {
@@ -153,7 +155,7 @@ function print(report: CopyReport): void {
 async function followed<T>(
   screen: Screen,
   totalBytes: number,
-  work: (onProgress: (doneBytes: number) => void) => Promise<T>,
+  work: (onProgress: OnProgress) => Promise<T>,
 ): Promise<T> {
   const progress = screen.progress(totalBytes);
   return work(progress.update).finally(progress.stop);

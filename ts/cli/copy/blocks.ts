@@ -1,8 +1,9 @@
-// Goes through a disk in blocks, several of them under way at a time.
+// A copy goes through its source in blocks, several of them under way at a time.
 
+import type { RemoteDisk } from "blockpt";
 import { CliError, failureOf } from "../failure.js";
 
-/** A part of the disk, and whose buffers are used for it. */
+/** A part of the source, and whose buffers are used for it. */
 export interface Block {
   readonly offset: number;
   readonly lenBytes: number;
@@ -10,20 +11,30 @@ export interface Block {
   readonly slot: number;
 }
 
-export interface BlocksOptions {
+/** What is copied to where, and how. */
+export interface Job {
+  readonly source: RemoteDisk;
+  readonly target: RemoteDisk;
+  /** What the two are called in messages. */
+  readonly sourceName: string;
+  readonly targetName: string;
   readonly blockBytes: number;
+  /** How many blocks are under way at a time. */
   readonly queueDepth: number;
-  /** Hears how many bytes are done. */
-  readonly onProgress: (doneBytes: number) => void;
+  /** There are only zeros in the target. */
+  readonly targetIsZero: boolean;
 }
 
+/** Hears how many bytes are done. */
+export type OnProgress = (doneBytes: number) => void;
+
 /**
- * Has `work` done on every block, begun in the order of the disk, until it says false or fails.
+ * Has `work` done on every block, begun in the order of the source, until it says false or fails.
  * Ends when no block is under way any more; a failure is that of the first block that failed.
  */
 export async function eachBlock(
-  sizeBytes: number,
-  { blockBytes, queueDepth, onProgress }: BlocksOptions,
+  { source: { sizeBytes }, blockBytes, queueDepth }: Job,
+  onProgress: OnProgress,
   work: (block: Block) => Promise<boolean>,
 ): Promise<void> {
   let next = 0;
@@ -49,12 +60,17 @@ export async function eachBlock(
   if (first !== undefined) throw first.error;
 }
 
-/** Waits for a request; its failure says what was done where. */
-export async function at(doing: string, offset: number, request: Promise<void>): Promise<void> {
+/** Waits for a request; its failure says what was done, and at which byte. */
+export function at(doing: string, offset: number, request: Promise<void>): Promise<void> {
+  return during(`${doing} at byte ${offset}`, request);
+}
+
+/** Waits for a request; its failure says what was done. */
+export async function during(doing: string, request: Promise<void>): Promise<void> {
   try {
     await request;
   } catch (error) {
     const { code, message } = failureOf(error);
-    throw new CliError({ code, message: `${doing} at byte ${offset}: ${message}` });
+    throw new CliError({ code, message: `${doing}: ${message}` });
   }
 }

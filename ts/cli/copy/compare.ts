@@ -1,26 +1,16 @@
 // Reads two disks again, and says where they first differ.
 
-import type { RemoteDisk } from "blockpt";
-import { at, type BlocksOptions, eachBlock } from "./blocks.js";
-
-export interface CompareOptions extends BlocksOptions {
-  readonly sourceName: string;
-  readonly targetName: string;
-}
+import { at, eachBlock, type Job, type OnProgress } from "./blocks.js";
 
 /** Where the target first differs from the source, in as much as the source has; undefined if it does not. */
-export async function compareDisks(
-  source: RemoteDisk,
-  target: RemoteDisk,
-  options: CompareOptions,
-): Promise<number | undefined> {
-  const { blockBytes, queueDepth, sourceName, targetName } = options;
+export async function compareDisks(job: Job, onProgress: OnProgress): Promise<number | undefined> {
+  const { source, target, sourceName, targetName, blockBytes, queueDepth } = job;
   const allocate = (): Uint8Array[] =>
     Array.from({ length: queueDepth }, () => source.allocate(blockBytes));
   const ours = allocate();
   const theirs = allocate();
   let first: number | undefined;
-  await eachBlock(source.sizeBytes, options, async ({ offset, lenBytes, slot }) => {
+  await eachBlock(job, onProgress, async ({ offset, lenBytes, slot }) => {
     const one = (ours[slot] as Uint8Array).subarray(0, lenBytes);
     const other = (theirs[slot] as Uint8Array).subarray(0, lenBytes);
     await Promise.all([

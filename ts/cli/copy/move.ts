@@ -1,17 +1,8 @@
 // Moves the bytes: read by one disk into a buffer of host memory, and written from there by
 // the other. The buffer is on the bus that both are on, so neither copies it.
 
-import type { RemoteDisk } from "blockpt";
-import { at, type Block, type BlocksOptions, eachBlock } from "./blocks.js";
+import { at, during, eachBlock, type Job, type OnProgress } from "./blocks.js";
 import { GRANULE_BYTES, type Run, runsOf } from "./zeros.js";
-
-export interface MoveOptions extends BlocksOptions {
-  /** What the two are called in messages. */
-  readonly sourceName: string;
-  readonly targetName: string;
-  /** There are only zeros in the target. */
-  readonly targetIsZero: boolean;
-}
 
 export interface Moved {
   /** Bytes of granules that have data. */
@@ -20,19 +11,14 @@ export interface Moved {
 }
 
 /** Copies all of the source to the start of the target, and flushes that. */
-export async function moveBlocks(
-  source: RemoteDisk,
-  target: RemoteDisk,
-  options: MoveOptions,
-): Promise<Moved> {
-  const { blockBytes, queueDepth, sourceName, targetName, targetIsZero } = options;
+export async function moveBlocks(job: Job, onProgress: OnProgress): Promise<Moved> {
+  const { source, target, sourceName, targetName, blockBytes, queueDepth } = job;
   const granuleBytes = Math.max(GRANULE_BYTES, target.logicalBlockBytes);
   const buffers = Array.from({ length: queueDepth }, () => source.allocate(blockBytes));
-  const reading = `reading ${sourceName}`;
   const writing = `writing ${targetName}`;
   let dataBytes = 0;
 
-  /** Makes a range zero that is not. */
+  /** Makes zeros of what is in a range of the target, where it is something else: a hole stays one. */
   const clear = async (range: Uint8Array, offset: number): Promise<void> => {
     await at(`reading ${targetName}`, offset, target.read(range, offset));
     const wrong = runsOf(range, granuleBytes).filter(({ isZero }) => !isZero);
@@ -50,16 +36,16 @@ export async function moveBlocks(
       return at(writing, offset + start, target.write(range, offset + start));
     }
     // The zeros in the buffer have been seen: what the target has there can take their place.
-    return targetIsZero ? undefined : clear(range, offset + start);
+    return job.targetIsZero ? undefined : clear(range, offset + start);
   };
 
-  await eachBlock(source.sizeBytes, options, async ({ offset, lenBytes, slot }: Block) => {
+  await eachBlock(job, onProgress, async ({ offset, lenBytes, slot }) => {
     const block = (buffers[slot] as Uint8Array).subarray(0, lenBytes);
-    await at(reading, offset, source.read(block, offset));
+    await at(`reading ${sourceName}`, offset, source.read(block, offset));
     await Promise.all(runsOf(block, granuleBytes).map((run) => put(block, offset, run)));
     return true;
   });
   for (const buffer of buffers) source.free(buffer);
-  await at(`flushing ${targetName}`, source.sizeBytes, target.flush());
+  await during(`flushing ${targetName}`, target.flush());
   return { dataBytes, zeroBytes: source.sizeBytes - dataBytes };
 }
