@@ -200,6 +200,17 @@ describe("block devices", () => {
     expect(copied.subarray(3 * MIB).every((byte) => byte === 0)).toBe(true);
   });
 
+  test("have blocks that what is copied has to fill: ERR_COPY_SIZE", async ({ skip }) => {
+    writeFileSync(place.path("back"), new Uint8Array(MIB));
+    writeFileSync(place.path("from"), pattern(MIB - 512));
+    const device = loopDevice("back", "--sector-size", "4096");
+    if (device === undefined) return skip(NO_LOOP);
+    expect((await copy("from", device)).stderr).toBe(
+      `blockpt: ERR_COPY_SIZE: from has 1048064 bytes, and ${device} is written in blocks of 4096\n`,
+    );
+    expect(await copy(device, "to", "--verify")).toMatchObject({ exitCode: 0, stderr: "" });
+  });
+
   test("that somebody uses are not written: ERR_COPY_BUSY", async ({ skip }) => {
     writeFileSync(place.path("back"), new Uint8Array(MIB));
     writeFileSync(place.path("from"), pattern(MIB));

@@ -1,10 +1,11 @@
 // `blockpt copy`: what arrives, holes included, and what it says.
 
-import { open, readFile, stat, writeFile } from "node:fs/promises";
+import { open, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { pattern } from "../api/rig.js";
-import { type Ended, Place, until } from "./command-line.js";
+import { CLI, type Ended, Place, until } from "./command-line.js";
 import { allocatedBytes, makeSparse, writeMbr } from "./copy-images.js";
+import { NO_TERMINAL, openTerminal } from "./terminal.js";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -166,7 +167,7 @@ describe("--json", () => {
   });
 
   test("says that both differ, which exits 1 and removes the new file", async () => {
-    await makeSparse(place.path("from"), 64 * MIB, [[0, pattern(4 * KIB)]]);
+    await makeSparse(place.path("from"), 32 * MIB, [[0, pattern(4 * KIB)]]);
     const copying = place.start(["copy", "from", "to", "--json", "--verify", ...SLOWLY]);
     await until(async () => (await allocatedBytes(place.path("to"))) > 0);
     // Its first block is copied, most others are not: what is read again is something else.
@@ -174,11 +175,46 @@ describe("--json", () => {
     await file.write(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), 0, 8, 512);
     await file.close();
     const { exitCode, stdout, stderr } = await copying.ended;
-    expect(JSON.parse(stdout)).toMatchObject({ bytes: 64 * MIB, verified: false });
+    expect(JSON.parse(stdout)).toMatchObject({ bytes: 32 * MIB, verified: false });
     expect(stderr).toMatch(
       /^blockpt: ERR_COPY_VERIFY: to differs from from, first at byte 51\d\n$/,
     );
     expect(exitCode).toBe(1);
     await expect(stat(place.path("to"))).rejects.toThrow("ENOENT");
+  });
+});
+
+describe("on a terminal", () => {
+  test("a bar shows how much, how fast and how long yet; Ctrl-C leaves neither file nor hidden cursor", async ({
+    skip,
+  }) => {
+    await makeSparse(place.path("from"), 1024 * MIB, [[0, pattern(MIB)]]);
+    const terminal = await openTerminal(place, { columns: 80, rows: 20 });
+    if (terminal === undefined) return skip(NO_TERMINAL);
+    try {
+      const command = `'${process.execPath}' '${CLI}' copy from`;
+      await terminal.type(`${command} to ${SLOWLY.join(" ")}; echo co''de $?`, "Enter");
+      const bar = / {2}\[=* *\] \d+% {2}\d+ of 1024 MiB {2}\d+ MiB\/s {2}\d+:\d\d left$/m;
+      await until(async () => bar.test(await terminal.screen()));
+      expect(await terminal.state("#{cursor_flag}")).toBe("0");
+      await terminal.type("C-c");
+      const interrupted = await terminal.shows("code 130");
+      // Drawn over and over on one line.
+      expect(interrupted.match(/MiB\/s/g)).toHaveLength(1);
+      expect(await terminal.state("#{cursor_flag}")).toBe("1");
+      expect(await readdir(place.directory)).not.toContain("to");
+
+      await terminal.type(
+        `clear; truncate -s 1M from; ${command} to --verify; echo do''ne`,
+        "Enter",
+      );
+      const done = (await terminal.shows("done")).split("\n");
+      expect(done.filter((line) => /^ {2}\[={24}\] 100% {2}1 of 1 MiB /.test(line))).toHaveLength(
+        2,
+      );
+      expect(done).toContain("verified: both are equal");
+    } finally {
+      await terminal.close();
+    }
   });
 });
