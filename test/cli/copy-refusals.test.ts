@@ -60,15 +60,17 @@ describe("what would destroy data exits 1, and destroys none", () => {
   });
 
   test.each([
-    { to: "small", sizeBytes: 511 * 512 },
-    { to: "disk,partition=2", sizeBytes: 300 * 512 },
-  ])("a target that is too small, $to: ERR_COPY_SIZE", async ({ to, sizeBytes }) => {
+    { from: "from", to: "small", sizes: [512, 511] },
+    { from: "from", to: "disk,partition=2", sizes: [512, 300] },
+    { from: "disk,partition=2", to: "disk,partition=1", sizes: [300, 128] },
+  ])("a target that is too small, $from to $to: ERR_COPY_SIZE", async ({ from, to, sizes }) => {
     const disk = makeDisk("disk");
     writeFileSync(place.path("from"), pattern(512 * 512, 7));
     writeFileSync(place.path("small"), new Uint8Array(511 * 512));
-    const { exitCode, stderr } = await copy("from", to);
+    const { exitCode, stderr } = await copy(from, to);
+    const [ours, its] = sizes.map((sectors) => `${sectors * 512}`);
     expect(stderr).toBe(
-      `blockpt: ERR_COPY_SIZE: ${to} is too small: it has ${sizeBytes} bytes, from has 262144\n`,
+      `blockpt: ERR_COPY_SIZE: ${to} is too small: it has ${its} bytes, ${from} has ${ours}\n`,
     );
     expect(exitCode).toBe(1);
     expect(readFileSync(place.path("disk")).equals(disk)).toBe(true);
@@ -225,40 +227,46 @@ describe("block devices", () => {
     expect(readFileSync(place.path("back")).every((byte) => byte === 0)).toBe(true);
   });
 
-  test("are known by the file behind them, from where they start in it", async ({ skip }) => {
-    writeFileSync(place.path("back"), pattern(4 * MIB));
-    writeFileSync(place.path("small"), pattern(MIB, 5));
-    const device = loopDevice("back", "--offset", String(2 * MIB));
+  test("are known by the file behind them, and where in it they are", async ({ skip }) => {
+    const disk = makeDisk("back");
+    const range = ["--offset", String(200 * 512), "--sizelimit", String(300 * 512)];
+    const device = loopDevice("back", ...range);
     if (device === undefined) return skip(NO_LOOP);
     for (const [from, to] of [
-      ["back", device],
       [device, "back"],
+      [device, "back,partition=2"],
+      ["back", device],
       [device, device],
     ] as const) {
       expect((await copy(from, to)).stderr).toContain("ERR_COPY_SAME");
     }
-    expect(readFileSync(place.path("back")).equals(pattern(4 * MIB))).toBe(true);
+    expect(readFileSync(place.path("back")).equals(disk)).toBe(true);
+    await expectOneCopied("back,partition=1", device, disk);
   });
 
   test("are known by the disk that they are a partition of", async ({ skip }) => {
     const disk = makeDisk("back");
     const device = loopDevice("back");
     if (device === undefined) return skip(NO_LOOP);
-    const part = `${device}p1`;
+    const part = `${device}p2`;
     try {
-      execFileSync("addpart", [device, "1", "64", "128"], { stdio: "ignore" });
-      cleanups.push(() => execFileSync("delpart", [device, "1"]));
+      execFileSync("addpart", [device, "2", "200", "300"], { stdio: "ignore" });
+      cleanups.push(() => execFileSync("delpart", [device, "2"]));
       readFileSync(part);
     } catch {
       return skip("the kernel's partitions cannot be made here: it takes addpart and a /dev");
     }
-    for (const to of [device, `${device},partition=1`, "back", "back,partition=1"]) {
+    for (const to of [device, `${device},partition=2`, "back", "back,partition=2"]) {
       expect((await copy(part, to)).stderr).toContain("ERR_COPY_SAME");
     }
     expect(readFileSync(place.path("back")).equals(disk)).toBe(true);
-    const { exitCode, stderr } = await copy(part, "back,partition=2");
-    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    await expectOneCopied("back,partition=1", part, disk);
+  });
+
+  /** Copies the first partition, and expects it at the start of the second one. */
+  async function expectOneCopied(from: string, to: string, disk: Buffer): Promise<void> {
+    expect(await copy(from, to)).toMatchObject({ exitCode: 0, stderr: "" });
     disk.copy(disk, 200 * 512, 64 * 512, 192 * 512);
     expect(readFileSync(place.path("back")).equals(disk)).toBe(true);
-  });
+  }
 });
