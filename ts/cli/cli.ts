@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { addApplyCommand } from "./apply.js";
 import { Cleanup } from "./cleanup.js";
+import { addCompletionCommand } from "./completion.js";
 import { addCopyCommand } from "./copy.js";
 import { addDemoCommand } from "./demo.js";
 import { addDumpCommand } from "./dump.js";
@@ -53,6 +54,7 @@ function makeProgram(cleanup: Cleanup): Command {
   addApplyCommand(program, context);
   addInspectCommand(program, context);
   addCopyCommand(program, context);
+  addCompletionCommand(program);
   return program;
 }
 
