@@ -9,7 +9,7 @@ export interface Candidate {
   readonly description: string;
 }
 
-/** What the shell offers where no candidate fits: files and commands it knows better. */
+/** What the shell offers where there are no candidates: files and commands it knows better. */
 export type Otherwise = "files" | "commands" | "nothing";
 
 export interface Completion {
@@ -92,11 +92,11 @@ async function valueAt({ flags, argChoices }: Option, word: string): Promise<Com
       return prefix === undefined ? NOTHING : { ...FILES, prefix };
     }
     case "socket": {
-      const running = await runningProcesses();
+      const running = (await runningProcesses()).filter(({ path }) => path.startsWith(word));
       const candidates = running.map(({ path, pid }) => {
         return { value: path, description: `pid ${pid}` };
       });
-      return { ...FILES, candidates };
+      return running.length === 0 ? FILES : { ...NOTHING, candidates };
     }
     default:
       return NOTHING;

@@ -1,8 +1,8 @@
 // The scripts for the shells. Each asks `blockpt __complete -- WORDS` what may stand at the cursor.
 //
 // The answer is a line for each candidate, its value and its description with a tab between, and a last one:
-// `:files`, `:commands` or `:nothing`, what the shell offers where no candidate fits; behind a tab what of
-// the word stands before all that. Words are handed over as arguments: nothing that somebody typed is run.
+// `:files`, `:commands` or `:nothing`, what the shell offers where there is none; behind a tab what of the
+// word stands before all that. Words are handed over as arguments: nothing that somebody typed is run.
 
 /** What asks; not for people. */
 export const ASKED = "__complete";
@@ -74,10 +74,11 @@ function __blockpt_complete
     set -l word (commandline -ct)
     set -l answer (blockpt ${ASKED} -- $words[2..-1] "$word" 2>/dev/null)
     set -l end (string split \\t -- $answer[-1])
-    set -l prefix "$end[2]"
+    # Fish puts an open quote before what it gets by itself.
+    set -l prefix (string trim --left --chars '"\\'' -- "$end[2]")
     string replace --regex -- '^' (string escape --style=regex -- "$prefix") $answer[1..-2]
     # What fish offers behind a command that it does not know, and for a command itself.
-    set -l part (string sub --start (math (string length -- "$prefix") + 1) -- "$word")
+    set -l part (string sub --start (math (string length -- "$end[2]") + 1) -- "$word")
     switch "$end[1]"
         case :files
             printf "%s\\n" $prefix(complete --do-complete "'' $part")
