@@ -185,7 +185,7 @@ describe("what cannot be understood exits 2 with one line", () => {
   });
 });
 
-test.each(["run", "dump", "apply", "inspect"])(
+test.each(["run", "dump", "apply", "inspect", "copy", "completion"])(
   "%s --help shows examples and exit codes",
   async (command) => {
     const { exitCode, stdout, stderr } = await place.run([command, "--help"]);

@@ -54,14 +54,19 @@ function placeBehind(place: Place, word: string): Place {
   const { command, given, dashed, awaiting } = place;
   if (awaiting !== undefined && takes(awaiting, word)) return { ...place, awaiting: undefined };
   if (!dashed && word === "--") return { ...place, dashed: true, awaiting: undefined };
-  if (!dashed && word.startsWith("-")) return { ...place, awaiting: valuedOption(command, word) };
+  if (!dashed && isOption(word)) return { ...place, awaiting: valuedOption(command, word) };
   const next = given === 0 ? visibleCommands(command).find((each) => each.name() === word) : null;
   return next ? { ...place, command: next } : { ...place, given: given + 1 };
 }
 
 /** Whether a word behind an option is its value; of one that may go without, another option is not. */
 function takes(option: Option, word: string): boolean {
-  return option.required || !word.startsWith("-");
+  return option.required || !isOption(word);
+}
+
+/** A dash alone is an argument, as for standard input. */
+function isOption(word: string): boolean {
+  return /^-./.test(word);
 }
 
 /** The option that is called so, if it has a value. */
