@@ -82,6 +82,11 @@ describe("what is offered", () => {
     { words: ["run", "--", "make", "--engine", ""], last: ":files" },
     { words: ["inspect", "--socket", ""], last: ":files" },
     { words: ["inspect", "--watch", ""], last: ":nothing" },
+    {
+      words: ["inspect", "--watch", "-"],
+      last: ":nothing",
+      values: ["--socket", "--watch", "--json", "--help"],
+    },
     { words: ["run", "--engine", ""], last: ":nothing", values: ["auto", "wasm", "typescript"] },
     {
       words: ["copy", "--engine="],

@@ -21,7 +21,6 @@ _blockpt() {
       words[++last]=
     fi
     word=\${COMP_WORDS[index]}
-    [[ $index == "$COMP_CWORD" ]] && word=$line
     words[last]+=$word
     line=\${line#"$word"}
   done
