@@ -42,8 +42,10 @@ export async function completionAt(
   const start: Place = { command: program, given: 0, dashed: false, awaiting: undefined };
   const place = words.slice(0, -1).reduce(placeBehind, start);
   const { command, given, dashed, awaiting } = place;
-  if (awaiting !== undefined && takes(awaiting, word)) return valueAt(awaiting, word);
-  if (!dashed && word.startsWith("-")) return optionAt(command, word);
+  // A dash may become an option.
+  const isDash = word.startsWith("-");
+  if (awaiting !== undefined && (awaiting.required || !isDash)) return valueAt(awaiting, word);
+  if (!dashed && isDash) return optionAt(command, word);
   // Commander's own `help`, too, has no parent, and takes the name of a command.
   const names = given === 0 ? visibleCommands(command.parent === null ? program : command) : [];
   if (names.length > 0) return { ...NOTHING, candidates: names.map(candidateOf) };
@@ -52,16 +54,13 @@ export async function completionAt(
 
 function placeBehind(place: Place, word: string): Place {
   const { command, given, dashed, awaiting } = place;
-  if (awaiting !== undefined && takes(awaiting, word)) return { ...place, awaiting: undefined };
+  if (awaiting !== undefined && (awaiting.required || !isOption(word))) {
+    return { ...place, awaiting: undefined };
+  }
   if (!dashed && word === "--") return { ...place, dashed: true, awaiting: undefined };
   if (!dashed && isOption(word)) return { ...place, awaiting: valuedOption(command, word) };
   const next = given === 0 ? visibleCommands(command).find((each) => each.name() === word) : null;
   return next ? { ...place, command: next } : { ...place, given: given + 1 };
-}
-
-/** Whether a word behind an option is its value; of one that may go without, another option is not. */
-function takes(option: Option, word: string): boolean {
-  return option.required || !isOption(word);
 }
 
 /** A dash alone is an argument, as for standard input. */
