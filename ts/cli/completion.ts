@@ -22,7 +22,7 @@ Where the shells look by themselves:
 
 Examples:
   $ blockpt completion bash | less
-  $ eval "$(blockpt completion bash)"
+  $ blockpt completion fish | source
 `;
 
 export function addCompletionCommand(program: Command): void {

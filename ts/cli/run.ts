@@ -19,7 +19,7 @@ import { createScreen } from "./screen.js";
 
 interface RunOptions {
   readonly config?: string;
-  readonly disc: readonly DiscOption[];
+  readonly disc?: readonly DiscOption[];
   readonly controller?: string;
   readonly engine?: NonNullable<BusDocument["engine"]>;
   readonly socket?: string;
@@ -61,7 +61,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .description("export and attach discs, and wait: for Ctrl-C, or for the end of a command")
     .argument("[command...]", "what runs meanwhile, behind --")
     .option("--config <file>", "config file, YAML or JSON; - for stdin")
-    .option("--disc <disc>", `a disc to export: ${DISC_SYNTAX}`, collectDiscs, [])
+    .option("--disc <disc>", `a disc to export: ${DISC_SYNTAX}`, collectDiscs)
     .option("--controller <name>", "the endpoint's controller (default: 44100000.pcie)")
     .addOption(engineOption())
     .option("--socket <path>", "control socket (default: one in the user's own directory)")
@@ -74,7 +74,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     });
 }
 
-function collectDiscs(text: string, before: readonly DiscOption[]): DiscOption[] {
+function collectDiscs(text: string, before: readonly DiscOption[] = []): DiscOption[] {
   const disc = parseDiscOption(text);
   if (before.some(({ name }) => name === disc.name)) {
     throw new InvalidArgumentError(`There is a disc ${disc.name} already.`);
@@ -107,7 +107,7 @@ interface Run {
 
 async function run({ words, options, output }: Run, cleanup: Cleanup): Promise<void> {
   const file = options.config === undefined ? undefined : await readConfigFile(options.config);
-  const plan = planOf({ file, discs: options.disc, controller: options.controller });
+  const plan = planOf({ file, discs: options.disc ?? [], controller: options.controller });
   const bus = options.engine === undefined ? plan.bus : { ...plan.bus, engine: options.engine };
   // Before anything is made: what can be said now is said now.
   const socket = options.socket === undefined ? await ownSocketPath() : resolve(options.socket);
