@@ -189,7 +189,7 @@ describe("what cannot be understood exits 2 with one line", () => {
     [["--disc", "a"], "NAME=PATH"],
     [["--disc", "a=b,readonly"], "ro, queues, partition or name may stand there"],
     [["--disc", "a=x", "--disc", "a=y"], "There is a disc a already"],
-    [["--engine", "rust"], "wasm, typescript or auto"],
+    [["--engine", "rust"], "Allowed choices are auto, wasm, typescript"],
     [["disks.yaml"], "a config file behind --config: what is disks.yaml"],
     [["disks.yaml", "--", "true"], "what is disks.yaml"],
   ])("%j", async (args, complaint) => {
@@ -201,7 +201,7 @@ describe("what cannot be understood exits 2 with one line", () => {
   });
 });
 
-test.each(["run", "dump", "apply", "inspect"])(
+test.each(["run", "dump", "apply", "inspect", "copy", "completion"])(
   "%s --help shows examples and exit codes",
   async (command) => {
     const { exitCode, stdout, stderr } = await place.run([command, "--help"]);
@@ -230,18 +230,20 @@ describe("--disc", () => {
     ["=b", '"" is no name'],
     ["a/b=c", '"a/b" is no name'],
     ["..=c", '".." is no name'],
-    ["a=", "no path stands behind a="],
+    ["a=", "A path or memory:SIZE is wanted behind a="],
     ["a=b,", '"" is no option of a disc'],
     ["a=b,rw", "a comma in a path is written ,,"],
-    ["a=b,ro=1", '"ro=1" is no option'],
-    ["a=b,name=", "NAME=PATH"],
+    ["a=b,ro=1", 'ro is wanted, not "ro=1"'],
+    ["a=b,name=", 'name=EXPORT_NAME is wanted, not "name="'],
     ["a=b,queue=2", "queues may stand there"],
     ["a=b,queues=0", "from 1 to 255"],
     ["a=b,queues=256", "from 1 to 255"],
     ["a=b,queues=2x", "from 1 to 255"],
+    ["a=b,name", 'not "name"'],
+    ["a=b,partition", "from 1 on"],
     ["a=b,partition=0", "from 1 on"],
     ["a=b,partition=x", "or a UUID"],
-    ["a=b,ro,ro", "ro is there twice"],
+    ["a=b,ro,ro", "ro stands there twice"],
   ])("%j is refused", (text, complaint) => {
     expect(() => parseDiscOption(text)).toThrow(complaint);
   });

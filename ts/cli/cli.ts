@@ -5,6 +5,8 @@ import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { addApplyCommand } from "./apply.js";
 import { Cleanup } from "./cleanup.js";
+import { addCompletionCommand } from "./completion.js";
+import { addCopyCommand } from "./copy.js";
 import { addDemoCommand } from "./demo.js";
 import { addDumpCommand } from "./dump.js";
 import { EXIT_CODES_HELP, ExitCode } from "./exit-code.js";
@@ -25,6 +27,8 @@ Examples:
   $ blockpt inspect --watch          registers, queues and statistics of what runs
   $ blockpt dump > disks.yaml        what runs, as a config file
   $ blockpt apply disks.yaml         have what runs be as a config file says
+  $ blockpt copy disk.img /dev/sdb --verify
+                                     one disc to another, through the rings
   $ blockpt help demo                all options of a command
 `;
 
@@ -49,6 +53,8 @@ function makeProgram(cleanup: Cleanup): Command {
   addDumpCommand(program);
   addApplyCommand(program, context);
   addInspectCommand(program, context);
+  addCopyCommand(program, context);
+  addCompletionCommand(program);
   return program;
 }
 

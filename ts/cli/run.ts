@@ -8,8 +8,8 @@ import type { BusDocument } from "./config-file/schema.js";
 import { startControlServer } from "./control/server.js";
 import { checkPathLength, ownSocketPath } from "./control/socket-path.js";
 import type { CommandContext } from "./demo.js";
+import { engineOption } from "./engine-option.js";
 import { EXIT_CODES_HELP } from "./exit-code.js";
-import { failureOf } from "./failure.js";
 import { runChild } from "./run/child.js";
 import { DISC_SYNTAX, type DiscOption, parseDiscOption } from "./run/disc-option.js";
 import { Machine, PlacedError } from "./run/machine.js";
@@ -19,7 +19,7 @@ import { createScreen } from "./screen.js";
 
 interface RunOptions {
   readonly config?: string;
-  readonly disc: readonly DiscOption[];
+  readonly disc?: readonly DiscOption[];
   readonly controller?: string;
   readonly engine?: NonNullable<BusDocument["engine"]>;
   readonly socket?: string;
@@ -61,13 +61,9 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .description("export and attach discs, and wait: for Ctrl-C, or for the end of a command")
     .argument("[command...]", "what runs meanwhile, behind --")
     .option("--config <file>", "config file, YAML or JSON; - for stdin")
-    .option("--disc <disc>", `a disc to export: ${DISC_SYNTAX}`, collectDiscs, [])
+    .option("--disc <disc>", `a disc to export: ${DISC_SYNTAX}`, collectDiscs)
     .option("--controller <name>", "the endpoint's controller (default: 44100000.pcie)")
-    .option(
-      "--engine <engine>",
-      "wasm, typescript or auto (default: $BLOCKPT_ENGINE, else auto)",
-      engineOf,
-    )
+    .addOption(engineOption())
     .option("--socket <path>", "control socket (default: one in the user's own directory)")
     .option("--json", "print a line of JSON for each event, and nothing else, on stdout")
     .addHelpText("after", HELP + EXIT_CODES_HELP + OWN_EXIT_CODES)
@@ -78,17 +74,12 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     });
 }
 
-function collectDiscs(text: string, before: readonly DiscOption[]): DiscOption[] {
-  const disc = usage(() => parseDiscOption(text));
+function collectDiscs(text: string, before: readonly DiscOption[] = []): DiscOption[] {
+  const disc = parseDiscOption(text);
   if (before.some(({ name }) => name === disc.name)) {
     throw new InvalidArgumentError(`There is a disc ${disc.name} already.`);
   }
   return [...before, disc];
-}
-
-function engineOf(text: string): string {
-  if (["wasm", "typescript", "auto"].includes(text)) return text;
-  throw new InvalidArgumentError("wasm, typescript or auto is wanted.");
 }
 
 /** A file that somebody meant as a config file is not run as a command. */
@@ -116,7 +107,7 @@ interface Run {
 
 async function run({ words, options, output }: Run, cleanup: Cleanup): Promise<void> {
   const file = options.config === undefined ? undefined : await readConfigFile(options.config);
-  const plan = planOf({ file, discs: options.disc, controller: options.controller });
+  const plan = planOf({ file, discs: options.disc ?? [], controller: options.controller });
   const bus = options.engine === undefined ? plan.bus : { ...plan.bus, engine: options.engine };
   // Before anything is made: what can be said now is said now.
   const socket = options.socket === undefined ? await ownSocketPath() : resolve(options.socket);
@@ -152,14 +143,5 @@ async function inFile<T>(plan: Plan, task: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (!(error instanceof PlacedError)) throw error;
     throw plan.errorAt(error.keys, error.code, error.message);
-  }
-}
-
-/** What a parser of an option says, as commander wants it. */
-function usage<T>(parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    throw new InvalidArgumentError(failureOf(error).message);
   }
 }

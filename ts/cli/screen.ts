@@ -55,16 +55,16 @@ export function createScreen(
     },
     success: (text) => line(`\n${colors.green(text)}`),
     progress: (totalBytes) =>
-      !quiet && process.stdout.isTTY ? bar(totalBytes, cleanup) : plainProgress(),
+      !quiet && stream.isTTY ? bar(totalBytes, cleanup, stream) : plainProgress(),
   };
 }
 
-function bar(totalBytes: number, cleanup: Cleanup): Progress {
+function bar(totalBytes: number, cleanup: Cleanup, stream: NodeJS.WriteStream): Progress {
   const single = new SingleBar({
-    stream: process.stdout,
-    format: "  [{bar}] {percentage}%  {value} of {total} MiB  {rate} MiB/s",
+    stream,
+    format: "  [{bar}] {percentage}%  {value} of {total} MiB  {rate} MiB/s  {left}",
     // 80 columns hold it with five digits in each number.
-    barsize: 30,
+    barsize: 24,
     barIncompleteChar: " ",
     hideCursor: true,
     fps: 20,
@@ -74,9 +74,10 @@ function bar(totalBytes: number, cleanup: Cleanup): Progress {
   const show = (): void => {
     const seconds = (performance.now() - startedAt) / 1000;
     const rate = doneBytes === 0 ? 0 : Math.round(doneBytes / MIB / seconds);
-    single.update(Math.floor(doneBytes / MIB), { rate });
+    const left = `${clock(((totalBytes - doneBytes) * seconds) / doneBytes)} left`;
+    single.update(Math.floor(doneBytes / MIB), { rate, left });
   };
-  single.start(Math.ceil(totalBytes / MIB), 0, { rate: 0 });
+  single.start(Math.ceil(totalBytes / MIB), 0, { rate: 0, left: "" });
   // An interrupt in the middle must not leave the terminal without its cursor.
   const forget = cleanup.add(() => single.stop());
   return {
@@ -90,6 +91,16 @@ function bar(totalBytes: number, cleanup: Cleanup): Progress {
       forget();
     },
   };
+}
+
+/** Seconds as 0:07, 12:34 or 1:02:03; nothing for a time that nobody knows yet. */
+export function clock(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "";
+  const whole = Math.ceil(seconds);
+  const digits = (count: number): string => String(count).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  const front = hours > 0 ? `${hours}:${digits(minutes)}` : String(minutes);
+  return `${front}:${digits(whole % 60)}`;
 }
 
 /** Not a terminal: what comes after says how much it was and how long it took. */

@@ -16,6 +16,7 @@ import {
   visit,
   type YAMLError,
 } from "yaml";
+import { isMemoryPath } from "../disc-path.js";
 import { CliError, failureOf } from "../failure.js";
 import { checkDocument, type MachineDocument, type Problem } from "./schema.js";
 
@@ -74,7 +75,7 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
 
 /** What a disc is made of, if that is a path, from the root. */
 export function absoluteDiscName(discName: string, base: string): string {
-  return discName === "" || /^memory:/i.test(discName) ? discName : resolve(base, discName);
+  return discName === "" || isMemoryPath(discName) ? discName : resolve(base, discName);
 }
 
 async function read(path: string, name: string): Promise<string> {

@@ -19,7 +19,7 @@ export class RefusedError extends CliError {
 
 /** The option, for help. */
 export const SOCKET_OPTION = [
-  "--socket <path>",
+  "--socket <socket>",
   "control socket of the running process (default: $BLOCKPT_SOCKET, else the only one)",
 ] as const;
 

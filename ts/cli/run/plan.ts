@@ -3,6 +3,7 @@
 import type { ConfigDocument } from "blockpt";
 import { absoluteDiscName, CONFIG_ERROR, type ConfigFile } from "../config-file/config-file.js";
 import type { BusDocument } from "../config-file/schema.js";
+import { isMemoryPath } from "../disc-path.js";
 import { CliError } from "../failure.js";
 import { parseSize } from "../sizes.js";
 import type { DiscOption } from "./disc-option.js";
@@ -92,7 +93,7 @@ function withDefaults(bus: BusDocument, document: ConfigDocument): BusDocument {
   for (const { discs = {} } of Object.values(document.functions ?? {})) {
     for (const { disc_name } of Object.values(discs)) {
       const name = document.dev?.[disc_name.replace(/^\/dev\//, "")] ?? disc_name;
-      const bytes = /^memory:/i.test(name) ? (parseSize(name.slice("memory:".length)) ?? 0) : 0;
+      const bytes = isMemoryPath(name) ? (parseSize(name.slice("memory:".length)) ?? 0) : 0;
       memoryBytes += Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
     }
   }

@@ -1,0 +1,51 @@
+// A terminal of a test's own, by tmux: what is typed there, and what is to be seen.
+
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { type Place, until } from "./command-line.js";
+
+const run = promisify(execFile);
+
+export const NO_TERMINAL = "there is no tmux, which would be the terminal";
+
+export interface Terminal {
+  /** Types text and keys by name, as `Enter` and `C-c`. */
+  type(...keys: readonly string[]): Promise<void>;
+  /** What is to be seen. */
+  screen(): Promise<string>;
+  /** Resolves with the screen once it shows the text. */
+  shows(text: string): Promise<string>;
+  /** Something that tmux knows, as `#{cursor_flag}`. */
+  state(format: string): Promise<string>;
+  resize(columns: number, rows: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens one, with a shell in it; undefined where there is no tmux. */
+export async function openTerminal(
+  place: Place,
+  options: { columns: number; rows: number; command?: string },
+): Promise<Terminal | undefined> {
+  if ((await run("tmux", ["-V"]).catch(() => undefined)) === undefined) return undefined;
+  const { columns, rows, command = "PS1='$ ' sh" } = options;
+  const tmux = async (...args: readonly string[]): Promise<string> =>
+    (await run("tmux", ["-S", place.path("tmux"), "-f", "/dev/null", ...args])).stdout;
+  const size = (width: number, height: number) => ["-x", String(width), "-y", String(height)];
+  await tmux("new-session", "-d", "-c", place.directory, ...size(columns, rows), command);
+  const screen = (): Promise<string> => tmux("capture-pane", "-p");
+  return {
+    type: async (...keys) => void (await tmux("send-keys", ...keys)),
+    screen,
+    shows: async (text) => {
+      let seen = "";
+      await until(async () => {
+        seen = await screen();
+        return seen.includes(text);
+      });
+      return seen;
+    },
+    state: async (format) => (await tmux("display-message", "-p", format)).trimEnd(),
+    resize: async (width, height) => void (await tmux("resize-window", ...size(width, height))),
+    close: async () => void (await tmux("kill-server")),
+  };
+}
