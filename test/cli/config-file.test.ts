@@ -199,7 +199,8 @@ describe("what is only found when it is applied is told by its place, too", () =
   });
 
   test("or by its option, where an option contradicts the file", async () => {
-    const text = "controllers: { x: {} }\nfunctions: { f: { discs: { r: { disc_name: memory:1M } } } }";
+    const text =
+      "controllers: { x: {} }\nfunctions: { f: { discs: { r: { disc_name: memory:1M } } } }";
     await writeFile(place.path("f.yaml"), text);
     const args = ["run", "--config", "f.yaml"];
     expect((await place.run([...args, "--disc", "r=memory:2M"])).stderr).toMatch(
@@ -232,7 +233,9 @@ test("what is printed is read as the same, whatever things are called", async ()
       { disc_name: `/${name}`, partition: "1e3", export_name: name, read_only: true },
     ]),
   );
-  const fields = Object.fromEntries(Object.entries(FIELDS).map(([field, { most }]) => [field, most]));
+  const fields = Object.fromEntries(
+    Object.entries(FIELDS).map(([field, { most }]) => [field, most]),
+  );
   const document: ConfigDocument & { bus: { bar_bytes: number; host_memory_bytes: number } } = {
     bus: { bar_bytes: 65536, host_memory_bytes: 4097 },
     dev: { "a b": "/x" },

@@ -55,19 +55,38 @@ describe("blockpt inspect", () => {
     const { exitCode, stdout, stderr } = await place.run(["inspect"], { FORCE_COLOR: "1" });
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
     expect(stdout).not.toContain("\u001b");
-    expect(stdout).toMatch(/^pid \d+, controller 44100000.pcie, engine wasm, link up, generation 1\n/);
+    expect(stdout).toMatch(
+      /^pid \d+, controller 44100000.pcie, engine wasm, link up, generation 1\n/,
+    );
     expect(cells(stdout, /^0x000 /)).toEqual(["0x000", "magic", "0x636f6e74", "ok"]);
-    expect(cells(stdout, /^0x004 /)).toEqual(["0x004", "command", "0x00000000", "none to be taken"]);
-    expect(cells(stdout, /^0x040 /).slice(1)).toEqual(["dev_name", '"/dev/ram0;/dev/nvme0n1;"', "2 discs"]);
+    expect(cells(stdout, /^0x004 /)).toEqual([
+      "0x004",
+      "command",
+      "0x00000000",
+      "none to be taken",
+    ]);
+    expect(cells(stdout, /^0x040 /).slice(1)).toEqual([
+      "dev_name",
+      '"/dev/ram0;/dev/nvme0n1;"',
+      "2 discs",
+    ]);
     expect(cells(stdout, /^0x444 /).slice(1, 3)).toEqual(["ext_magic", "0x78656270"]);
     expect(cells(stdout, /^0x450 /).at(-1)).toContain("DOORBELL FLUSH");
     expect(cells(stdout, /^ram0 +\/dev/)).toEqual([
       ...["ram0", "/dev/ram0", "memory", "1M", "512", "1", "1", "pci-rd-ram0"],
       "doorbell flush discard write_zeroes fua",
     ]);
-    expect(cells(stdout, /^ram0 +0 /)).toEqual(
-      ["ram0", "0", "1", "0x480", "1024", "0", "0", "0", "yes"],
-    );
+    expect(cells(stdout, /^ram0 +0 /)).toEqual([
+      "ram0",
+      "0",
+      "1",
+      "0x480",
+      "1024",
+      "0",
+      "0",
+      "0",
+      "yes",
+    ]);
     expect(cells(stdout, /^ram0 +total/)[1]).toBe("total");
     expect(cells(stdout, /^1 .*queue 0$/).at(-1)).toBe("ram0 queue 0");
   });
@@ -127,7 +146,10 @@ describe("--watch on a pipe", () => {
     const ended = await watching.ended;
     expect(ended.exitCode).toBe(1);
     expect(ended.stderr).toMatch(/^blockpt: ERR_CONTROL_[^\n]*\n$/);
-    const reports = ended.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+    const reports = ended.stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
     const times = reports.map(({ atMs }) => atMs);
     expect(times).toEqual(times.toSorted((one, other) => one - other));
     expect(new Set(reports.map(({ pid }) => pid))).toEqual(new Set([running.ready.pid]));
@@ -193,23 +215,61 @@ describe("a report", () => {
       if (queue?.rings === undefined) throw new Error("the queue is placed");
       // As a busy queue would say it; on a memory disc nothing stays in flight.
       queue.rings.descriptors.push(
-        { index: 3, operation: "write", opf: 1, startSector: 8, address: 4096, lenBytes: 512, status: 0, flags: 6 },
-        { index: 4, operation: "unknown", opf: 77, startSector: 0, address: 0, lenBytes: 0, status: 99, flags: 130 },
+        {
+          index: 3,
+          operation: "write",
+          opf: 1,
+          startSector: 8,
+          address: 4096,
+          lenBytes: 512,
+          status: 0,
+          flags: 6,
+        },
+        {
+          index: 4,
+          operation: "unknown",
+          opf: 77,
+          startSector: 0,
+          address: 0,
+          lenBytes: 0,
+          status: 99,
+          flags: 130,
+        },
       );
       queue.rings.inFlight = undefined;
       queue.rings.moreDescriptors = 5;
       const text = reportLines(seen, undefined, PLAIN).join("\n");
-      expect(cells(text, /^ram0 +0 +3 /)).toEqual(
-        ["ram0", "0", "3", "write", "8", "0x1000", "512", "OK", "IN_USE FUA"],
-      );
-      expect(cells(text, /^ram0 +0 +4 /).slice(3)).toEqual(
-        ["0x4d", "0", "0x0", "0", "0x63", "IN_USE unknown 0x80"],
-      );
+      expect(cells(text, /^ram0 +0 +3 /)).toEqual([
+        "ram0",
+        "0",
+        "3",
+        "write",
+        "8",
+        "0x1000",
+        "512",
+        "OK",
+        "IN_USE FUA",
+      ]);
+      expect(cells(text, /^ram0 +0 +4 /).slice(3)).toEqual([
+        "0x4d",
+        "0",
+        "0x0",
+        "0",
+        "0x63",
+        "IN_USE unknown 0x80",
+      ]);
       expect(text).toContain("and 5 more");
       expect(text).toContain("out of range");
-      expect(cells(text, /^ram0 +total/).slice(2)).toEqual(
-        ["0", "1", "0", "0", "0B", "4K", "0", expect.any(String)],
-      );
+      expect(cells(text, /^ram0 +total/).slice(2)).toEqual([
+        "0",
+        "1",
+        "0",
+        "0",
+        "0B",
+        "4K",
+        "0",
+        expect.any(String),
+      ]);
     });
   });
 
@@ -242,7 +302,9 @@ describe("a report", () => {
       expect(meaning("magic")).toMatch(/^not the magic/);
       expect(meaning("irq")).toBe("no vector");
       expect(JSON.stringify(decoded)).not.toContain("u001b");
-      expect(decoded.find(({ name }) => name === "dev_name")?.value).toMatch(/^"\\x1b\[2J;x+\.\.\."$/);
+      expect(decoded.find(({ name }) => name === "dev_name")?.value).toMatch(
+        /^"\\x1b\[2J;x+\.\.\."$/,
+      );
     });
   });
 

@@ -2,10 +2,10 @@
 // the checks and the table of throughput.
 
 import Table from "cli-table3";
+import { formatSize, lsblkLines, lspciLine } from "../listing.js";
 import type { Screen } from "../screen.js";
 import type { DiscSpec, FunctionSpec } from "./endpoint-worker.js";
 import type { Image } from "./image.js";
-import { formatSize, lsblkLines, lspciLine } from "./lsblk.js";
 import type { Machine } from "./machine.js";
 import type { Measurement } from "./measure.js";
 import type { Check, CopyReport, Throughput } from "./report.js";

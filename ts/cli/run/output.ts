@@ -2,8 +2,8 @@
 //
 // With a command stdout is the command's, and ours goes to stderr; with --json it is the other way round.
 
-import { lsblkLines } from "../demo/lsblk.js";
 import type { DiskInfo } from "../demo/root-complex-worker.js";
+import { lsblkLines } from "../listing.js";
 import type { Screen } from "../screen.js";
 
 /** What is there when everything is attached. */

@@ -1,0 +1,145 @@
+// What the shell's own commands have in common: how arguments are parsed, what `--help` prints, and how
+// they fail.
+
+import { type ParseArgsConfig, parseArgs } from "node:util";
+import type { ConfigTree } from "blockpt";
+import {
+  bytesOutput,
+  type Command,
+  defineCommand,
+  latin1FromBytes,
+  type ResolvedCommandContext,
+  unsafeBytesFromLatin1,
+} from "just-bash";
+import type { Console } from "./console.js";
+import { sentence, tell } from "./system-error.js";
+import type { TreeFileSystem } from "./tree-file-system.js";
+
+/** What commands work on. */
+export interface Machine {
+  readonly tree: ConfigTree;
+  readonly fs: TreeFileSystem;
+  readonly console: Console;
+  /** Whether our own stdin is a command's that nothing is piped into: not where it is the script, or a terminal. */
+  readonly passesStdin: boolean;
+}
+
+type Value = string | boolean | (string | boolean)[] | undefined;
+
+/** One call of a command. */
+export interface Call {
+  readonly machine: Machine;
+  readonly context: ResolvedCommandContext;
+  readonly values: Readonly<Record<string, Value>>;
+  readonly operands: readonly string[];
+  /** What came in through a pipe or a redirection. */
+  readonly stdin: Uint8Array;
+  /** A path from the shell's directory. */
+  path(path: string): string;
+  out(text: string | Uint8Array): void;
+  err(text: string): void;
+}
+
+/** What a command is. */
+export interface Definition {
+  readonly name: string;
+  /** After the name: `[-v] [-s SLOT]`. */
+  readonly usage: string;
+  /** What it does, and its options a line each. */
+  readonly help: string;
+  readonly options?: NonNullable<ParseArgsConfig["options"]>;
+  /** Takes its arguments as they are, as `dd` does. */
+  readonly verbatim?: boolean;
+  /** Gives the exit code; 0 if it gives none. */
+  run(call: Call): Promise<number | void> | number | void;
+}
+
+/** A command failed, for a reason that its user is told after its name. */
+export class CommandFailure extends Error {
+  override readonly name = "CommandFailure";
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode = 1) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/** Does something with a file, and has it fail as `PATH: No such file or directory`. */
+export async function withPath<T>(path: string, task: () => Promise<T>): Promise<T> {
+  try {
+    return await task();
+  } catch (error) {
+    if (error instanceof CommandFailure) throw error;
+    throw new CommandFailure(`${path}: ${sentence(tell(error))}`);
+  }
+}
+
+export function commandOf(definition: Definition, machine: Machine): Command {
+  const { name } = definition;
+  return defineCommand(name, async (args, context) => {
+    const output: Uint8Array[] = [];
+    let stderr = "";
+    const finish = (exitCode: number) => ({
+      ...bytesOutput(unsafeBytesFromLatin1(Buffer.concat(output).toString("latin1"))),
+      stderr,
+      exitCode,
+    });
+    const call = {
+      machine,
+      context,
+      stdin: Buffer.from(latin1FromBytes(context.stdin), "latin1"),
+      path: (path: string) => machine.fs.resolvePath(context.cwd, path),
+      out: (text: string | Uint8Array) => {
+        output.push(Buffer.from(text));
+      },
+      err: (text: string) => {
+        stderr += text;
+      },
+    };
+    try {
+      if (args[0] === "--help") {
+        call.out(`Usage: ${name} ${definition.usage}\n\n${definition.help.trim()}\n`);
+        return finish(0);
+      }
+      return finish((await definition.run({ ...call, ...parse(definition, args) })) ?? 0);
+    } catch (error) {
+      if (error instanceof CommandFailure) {
+        call.err(`${name}: ${error.message}\n`);
+        return finish(error.exitCode);
+      }
+      if (!(error instanceof Error) || !("code" in error)) throw error;
+      call.err(`${name}: ${sentence(tell(error))}\n`);
+      return finish(1);
+    }
+  });
+}
+
+function parse(
+  { name, options = {}, verbatim = false }: Definition,
+  args: readonly string[],
+): Pick<Call, "values" | "operands"> {
+  if (verbatim) return { values: {}, operands: args };
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options,
+      allowPositionals: true,
+      strict: true,
+    });
+    return { values: values as Readonly<Record<string, Value>>, operands: positionals };
+  } catch (error) {
+    const [message = ""] = (error as Error).message.split(". ");
+    throw new CommandFailure(`${message.replace(/\.$/, "")}; see ${name} --help`);
+  }
+}
+
+/** How often an option was given, as in `-vv`. */
+export function countOf(value: Value): number {
+  return Array.isArray(value) ? value.length : value === undefined ? 0 : 1;
+}
+
+/** The text of an option. */
+export function textOf(value: Value): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
