@@ -11,6 +11,7 @@ import { EXIT_CODES_HELP, ExitCode } from "./exit-code.js";
 import { CliError, failureOf, lineOf, linesOf } from "./failure.js";
 import { addInspectCommand } from "./inspect.js";
 import { addRunCommand } from "./run.js";
+import { addShCommand } from "./sh.js";
 
 const EXAMPLES_HELP = `
 Examples:
@@ -25,6 +26,8 @@ Examples:
   $ blockpt inspect --watch          registers, queues and statistics of what runs
   $ blockpt dump > disks.yaml        what runs, as a config file
   $ blockpt apply disks.yaml         have what runs be as a config file says
+  $ blockpt sh --disc mmcblk0=disk.img
+                                     a shell in which both drivers are configured by hand
   $ blockpt help demo                all options of a command
 `;
 
@@ -41,11 +44,13 @@ function makeProgram(cleanup: Cleanup): Command {
     )
     .version(version())
     .exitOverride()
+    .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(usageLine(text)) })
     .addHelpText("after", EXAMPLES_HELP + EXIT_CODES_HELP);
   const context = { version: version(), cleanup };
   addDemoCommand(program, context);
   addRunCommand(program, context);
+  addShCommand(program, context);
   addDumpCommand(program);
   addApplyCommand(program, context);
   addInspectCommand(program, context);

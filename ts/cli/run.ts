@@ -1,7 +1,7 @@
 // `blockpt run`: an endpoint and a root complex in one process, until it is interrupted or its command ends.
 
 import { resolve } from "node:path";
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import type { Cleanup } from "./cleanup.js";
 import { readConfigFile } from "./config-file/config-file.js";
 import type { BusDocument } from "./config-file/schema.js";
@@ -9,10 +9,10 @@ import { startControlServer } from "./control/server.js";
 import { checkPathLength, ownSocketPath } from "./control/socket-path.js";
 import type { CommandContext } from "./demo.js";
 import { EXIT_CODES_HELP } from "./exit-code.js";
-import { failureOf } from "./failure.js";
 import { runChild } from "./run/child.js";
-import { DISC_SYNTAX, type DiscOption, parseDiscOption } from "./run/disc-option.js";
+import { DISC_SYNTAX, type DiscOption } from "./run/disc-option.js";
 import { Machine, PlacedError } from "./run/machine.js";
+import { collectDiscs, controllerOption, engineOption } from "./run/options.js";
 import { jsonOutput, type RunOutput, textOutput } from "./run/output.js";
 import { type Plan, planOf } from "./run/plan.js";
 import { createScreen } from "./screen.js";
@@ -62,12 +62,8 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .argument("[command...]", "what runs meanwhile, behind --")
     .option("--config <file>", "config file, YAML or JSON; - for stdin")
     .option("--disc <disc>", `a disc to export: ${DISC_SYNTAX}`, collectDiscs, [])
-    .option("--controller <name>", "the endpoint's controller (default: 44100000.pcie)")
-    .option(
-      "--engine <engine>",
-      "wasm, typescript or auto (default: $BLOCKPT_ENGINE, else auto)",
-      engineOf,
-    )
+    .addOption(controllerOption())
+    .addOption(engineOption())
     .option("--socket <path>", "control socket (default: one in the user's own directory)")
     .option("--json", "print a line of JSON for each event, and nothing else, on stdout")
     .addHelpText("after", HELP + EXIT_CODES_HELP + OWN_EXIT_CODES)
@@ -76,19 +72,6 @@ export function addRunCommand(program: Command, context: CommandContext): void {
       const output = outputOf(options, words.length > 0, context.cleanup);
       await run({ words, options, output }, context.cleanup);
     });
-}
-
-function collectDiscs(text: string, before: readonly DiscOption[]): DiscOption[] {
-  const disc = usage(() => parseDiscOption(text));
-  if (before.some(({ name }) => name === disc.name)) {
-    throw new InvalidArgumentError(`There is a disc ${disc.name} already.`);
-  }
-  return [...before, disc];
-}
-
-function engineOf(text: string): string {
-  if (["wasm", "typescript", "auto"].includes(text)) return text;
-  throw new InvalidArgumentError("wasm, typescript or auto is wanted.");
 }
 
 /** A file that somebody meant as a config file is not run as a command. */
@@ -149,14 +132,5 @@ async function inFile<T>(plan: Plan, task: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (!(error instanceof PlacedError)) throw error;
     throw plan.errorAt(error.keys, error.code, error.message);
-  }
-}
-
-/** What a parser of an option says, as commander wants it. */
-function usage<T>(parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    throw new InvalidArgumentError(failureOf(error).message);
   }
 }

@@ -50,8 +50,8 @@ export interface Definition {
   readonly options?: NonNullable<ParseArgsConfig["options"]>;
   /** Takes its arguments as they are, as `dd` does. */
   readonly verbatim?: boolean;
-  /** Gives the exit code; 0 if it gives none. */
-  run(call: Call): Promise<number | void> | number | void;
+  /** Gives the exit code, unless it is 0. */
+  run(call: Call): Promise<number | undefined> | number | undefined;
 }
 
 /** A command failed, for a reason that its user is told after its name. */

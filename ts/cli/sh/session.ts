@@ -240,7 +240,7 @@ function nextList(): StatementNode[] {
 function environment([name = "blockpt", ...args]: readonly string[]): [string, string][] {
   const own = Object.entries(process.env).filter(
     (entry): entry is [string, string] =>
-      entry[1] !== undefined && !["SHELLOPTS", "BASHOPTS"].includes(entry[0]),
+      entry[1] !== undefined && !["SHELLOPTS", "BASHOPTS", "PATH"].includes(entry[0]),
   );
   const positional = args.map((arg, index): [string, string] => [String(index + 1), arg]);
   const all: [string, string][] = [

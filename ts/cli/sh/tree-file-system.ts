@@ -91,10 +91,7 @@ export class TreeFileSystem implements IFileSystem {
   }
 
   async exists(path: string): Promise<boolean> {
-    const isThere = (await this.#isOfTree(path))
-      ? this.#stat(this.#tree, path)
-      : machine.stat(path);
-    return isThere.then(
+    return this.stat(path).then(
       () => true,
       () => false,
     );
@@ -279,6 +276,7 @@ export class TreeFileSystem implements IFileSystem {
     inTree: (tree: ConfigTree) => Promise<T>,
     onMachine: (path: string) => Promise<T>,
   ): Promise<T> {
+    if (isProgram(path)) throw refusal("ENOENT", path);
     try {
       return await ((await this.#isOfTree(path)) ? inTree(this.#tree) : onMachine(path));
     } catch (error) {
@@ -349,6 +347,11 @@ export class TreeFileSystem implements IFileSystem {
     }
     return at;
   }
+}
+
+/** just-bash looks for its commands there, if that is there, and takes the machine's programs for scripts. */
+function isProgram(path: string): boolean {
+  return /^\/(usr\/)?bin(\/|$)/.test(posix.resolve("/", path));
 }
 
 const MACHINE_DEVICE_SET = new Set(machine.MACHINE_DEVICES);
