@@ -7,10 +7,9 @@
 
 import { Bash, type Command, defineCommand, type StatementNode } from "just-bash";
 import type { Console } from "./console.js";
-import type { Redirections } from "./redirections.js";
 import type { StatementSource } from "./statements.js";
 import { sentence, tell } from "./system-error.js";
-import { LEAVING, printing, REDIRECTED, statementsOf, watchRedirections } from "./transform.js";
+import { amend, LEAVING, printing, statementsOf } from "./transform.js";
 import type { TreeFileSystem } from "./tree-file-system.js";
 
 /** What a session knows of its shell between two statements. */
@@ -22,7 +21,6 @@ export interface ShellState {
 
 export interface SessionOptions {
   readonly fs: TreeFileSystem;
-  readonly redirections: Redirections;
   readonly console: Console;
   readonly commands: readonly Command[];
   readonly source: StatementSource;
@@ -79,7 +77,6 @@ export class Session {
       customCommands: [
         ...options.commands,
         this.#next(),
-        this.#redirected(),
         defineCommand(LEAVING, async (_args, { env }) => {
           this.#isLeaving = true;
           return done(exitCodeIn(env));
@@ -93,7 +90,7 @@ export class Session {
           this.#list = this.#beginning();
           return { ast: { ...ast, statements: this.#list } };
         }
-        watchRedirections(ast);
+        amend(ast);
         return { ast };
       },
     });
@@ -138,7 +135,7 @@ export class Session {
 
   /** One execution of just-bash: until the end, `exit`, an interrupt, or an error that ends scripts. */
   async #execute(): Promise<number> {
-    const { console, redirections } = this.#options;
+    const { console } = this.#options;
     this.#list = undefined;
     this.#abort = new AbortController();
     let exitCode: number;
@@ -157,7 +154,6 @@ export class Session {
       exitCode = 1;
     }
     if (this.#abort.signal.aborted) exitCode = INTERRUPTED;
-    console.err(redirections.take(undefined) ?? "");
     this.#tellEnd(exitCode);
     return exitCode;
   }
@@ -178,10 +174,8 @@ export class Session {
       const exitCode = exitCodeIn(env);
       this.#state = { exitCode, cwd, env: new Map(env) };
       this.#isLeaving = false;
-      const failure = this.#options.redirections.take(undefined);
-      if (failure !== undefined) this.#options.console.err(failure);
       this.#tellEnd(exitCode);
-      this.#options.fs.forgetHint();
+      this.#options.fs.forgetRedirections();
       const read = this.#isStopped ? undefined : await this.#options.source.next(this.#state);
       if (read === undefined) {
         this.#isAtEnd = true;
@@ -197,19 +191,11 @@ export class Session {
         return done(exitCode);
       }
       const { statement } = read;
-      watchRedirections(statement);
+      amend(statement);
       const isDefinition = statement.pipelines[0]?.commands[0]?.type === "FunctionDef";
       if (isDefinition) this.#functions.push(statement);
       this.#list?.push(printing(statement), ...nextList());
       return done(exitCode);
-    });
-  }
-
-  #redirected(): Command {
-    return defineCommand(REDIRECTED, async ([command], { env }) => {
-      const failure = this.#options.redirections.take(command);
-      if (failure === undefined) return done(exitCodeIn(env));
-      return { stdout: "", stderr: failure, exitCode: 1 };
     });
   }
 
@@ -234,7 +220,7 @@ const SETTABLE_OPTIONS = new Set([
 
 /** Of a list with `&&` a command before the last may fail without an end by `set -e`, and leaves its status. */
 function nextList(): StatementNode[] {
-  return statementsOf(`${NEXT} && :`);
+  return statementsOf(`{ ${NEXT} && { :; }; } 2>/dev/null && { :; } 2>/dev/null`);
 }
 
 function environment([name = "blockpt", ...args]: readonly string[]): [string, string][] {

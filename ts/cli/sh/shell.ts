@@ -5,7 +5,6 @@ import type { ConfigTree } from "blockpt";
 import type { Cleanup } from "../cleanup.js";
 import { ownCommands } from "./commands/commands.js";
 import type { Console } from "./console.js";
-import { Redirections } from "./redirections.js";
 import { Session } from "./session.js";
 import { statementsOfLines } from "./statements.js";
 import { TreeFileSystem } from "./tree-file-system.js";
@@ -22,11 +21,9 @@ export interface Start {
 
 /** Runs the shell to its end; gives its exit code. */
 export function runShell({ tree, console, lines, args, cleanup }: Start): Promise<number> {
-  const redirections = new Redirections();
-  const fs = new TreeFileSystem(tree, redirections, console);
+  const fs = new TreeFileSystem(tree, console);
   const session = new Session({
     fs,
-    redirections,
     console,
     commands: ownCommands({ tree, fs, console, passesStdin: false }),
     source: statementsOfLines(lines),

@@ -1,56 +1,52 @@
-// What is made of a statement before just-bash executes it.
+// What is made of a statement before just-bash 3.4.2 executes it, and why.
 //
-//   each command that redirects its output:   COMMAND > FILE
-//     tells whether the write failed:         { COMMAND > FILE; __redirected COMMAND; }
-//   each pipeline whose output is ours:       PIPELINE
-//     writes it when it is there:             { PIPELINE; } > OUT 2> ERR
-//
-// just-bash gives what a script printed when all of it has ended. Here the pipelines of a top-level
-// statement, and those inside its loops and conditions, print when each of them has; what a function or
-// `$( )` prints belongs to whom it was called by.
+//   COMMAND > FILE      { COMMAND > FILE; }
+//     An error of the file system at a redirection ends all that just-bash executes. A group makes of it a
+//     line on stderr and an exit code.
+//   LIST || …           if LIST; then …; else (exit $?) …; fi || …
+//     By `set -e` a script ends where a group or a function fails, also in front of `||` and `&&` or behind
+//     `!`; but not in a condition.
+//   NAME=VALUE          { NAME=VALUE && …; …; }
+//     Its exit code would be that of the command before it.
+//   exit                { __leaving …; exit; }
+//     It is not told from an error that ends a script, after which a terminal has another prompt.
+//   STATEMENT           { STATEMENT; } > STDOUT 2> STDERR
+//     What a script printed is given when all of it has ended. So each statement of the top level prints when
+//     it has, and likewise each one inside a loop or a condition there; what a function or `$( )` prints
+//     belongs to who called it.
 
-import {
-  type CommandNode,
-  type PipelineNode,
-  parse,
-  type SimpleCommandNode,
-  type StatementNode,
-} from "just-bash";
+import { type CommandNode, type PipelineNode, parse, type StatementNode } from "just-bash";
 import { STDERR, STDOUT } from "./console.js";
 
-/** The command that tells of a write that failed. */
-export const REDIRECTED = "__redirected";
-
-/** The command that says that an `exit` follows, and no error that ends a script. */
+/** The command that says that an `exit` follows. It gives the exit code that there is. */
 export const LEAVING = "__leaving";
 
 type GroupNode = Extract<CommandNode, { type: "Group" }>;
+type IfNode = Extract<CommandNode, { type: "If" }>;
 
-/** Has every redirection in it tell of failed writes; changes the tree that it is given. */
-export function watchRedirections(node: unknown): void {
-  if (Array.isArray(node)) {
-    for (const each of node) watchRedirections(each);
-  } else if (typeof node === "object" && node !== null) {
-    for (const each of Object.values(node)) watchRedirections(each);
-    if (isPipeline(node)) node.commands = node.commands.map(watched);
-  }
+/** Has what is in it fail as in a shell; changes the tree that it is given. */
+export function amend(node: unknown): void {
+  if (typeof node !== "object" || node === null) return;
+  for (const each of Object.values(node)) amend(each);
+  if (!("type" in node && node.type === "Statement")) return;
+  const statement = node as StatementNode;
+  for (const pipeline of statement.pipelines) pipeline.commands = pipeline.commands.map(amended);
+  const last = statement.pipelines.length - 1;
+  statement.pipelines = statement.pipelines.map((pipeline, index) =>
+    index < last || pipeline.negated ? conditional(pipeline) : pipeline,
+  );
 }
 
 /** Has a statement of the top level print when there is something to print. */
 export function printing(statement: StatementNode): StatementNode {
-  if (statement.background || statement.deferredError !== undefined) return statement;
-  const pipelines: PipelineNode[] = [];
-  const operators: StatementNode["operators"] = [];
-  for (const [index, pipeline] of statement.pipelines.entries()) {
-    const operator = statement.operators[index - 1];
-    if (operator !== undefined) operators.push(operator);
-    pipelines.push(printingPipeline(pipeline));
-    if (!pipeline.negated) continue;
-    // `! false` in a group that fails would end a script with `set -e`, which exempts it here.
-    pipelines.push(...pipelinesOf(":"));
-    operators.push("&&");
+  const [pipeline, ...others] = statement.pipelines;
+  const [command, ...rest] = pipeline?.commands ?? [];
+  if (pipeline && command && others.length + rest.length === 0 && !pipeline.negated) {
+    const inside = pipeline.timed ? undefined : printingInside(command);
+    if (inside) return { ...statement, pipelines: [{ ...pipeline, commands: [inside] }] };
   }
-  return { ...statement, pipelines, operators };
+  const group = parsed<GroupNode>(`{ :; } >${STDOUT} 2>${STDERR}`);
+  return listOf({ ...group, body: [statement] });
 }
 
 /** The statements of a text that we wrote. */
@@ -58,21 +54,9 @@ export function statementsOf(text: string): StatementNode[] {
   return parse(text).statements;
 }
 
-function printingPipeline(pipeline: PipelineNode): PipelineNode {
-  const [command] = pipeline.commands;
-  if (pipeline.commands.length === 1 && command !== undefined && !pipeline.timed) {
-    const inside = printingInside(command);
-    if (inside !== undefined) return { ...pipeline, commands: [inside] };
-  }
-  const group = groupOf(`{ :; } >${STDOUT} 2>${STDERR}`);
-  group.body = [{ type: "Statement", pipelines: [pipeline], operators: [], background: false }];
-  return { type: "Pipeline", commands: [group], negated: false };
-}
-
 /** A compound command whose parts print each for itself; undefined for what is printed as a whole. */
 function printingInside(command: CommandNode): CommandNode | undefined {
-  if (command.type === "SimpleCommand" || command.type === "FunctionDef") return undefined;
-  if (command.redirections.length > 0) return undefined;
+  if (command.type === "FunctionDef" || command.redirections.length > 0) return undefined;
   const each = (statements: readonly StatementNode[]): StatementNode[] => statements.map(printing);
   switch (command.type) {
     case "If":
@@ -105,39 +89,67 @@ const OUTPUT_OPERATORS = new Set([">", ">>", ">|", "&>", "&>>", "<>", ">&"]);
 /** Commands that execute what was not parsed here, redirections and all. */
 const EVALUATING = new Set(["eval", "source", "."]);
 
-function watched(command: CommandNode): CommandNode {
-  const name = command.type === "SimpleCommand" ? nameOf(command) : undefined;
+function amended(command: CommandNode): CommandNode {
   if (command.type === "FunctionDef") return command;
-  if (name === "exit")
-    return { ...groupOf("{ :; }"), body: [...statementsOf(`${LEAVING} && :`), alone(command)] };
+  const name = nameOf(command);
+  if (name === "exit") return groupOf(...statementsOf(LEAVING_QUIETLY), listOf(command));
+  if (isAssignment(command)) return groupOf(listOf(command, groupOf()), listOf(groupOf()));
   const isRedirected = command.redirections.some(({ operator }) => OUTPUT_OPERATORS.has(operator));
-  if (!isRedirected && !EVALUATING.has(name ?? "")) return command;
-  const group = groupOf(`{ :; ${REDIRECTED} ${/^[\w.-]+$/.test(name ?? "") ? name : ""}; }`);
-  const [, told] = group.body;
-  return { ...group, body: told === undefined ? [alone(command)] : [alone(command), told] };
+  return isRedirected || EVALUATING.has(name) ? groupOf(listOf(command)) : command;
 }
 
-function alone(command: CommandNode): StatementNode {
-  const pipeline: PipelineNode = { type: "Pipeline", commands: [command], negated: false };
-  return { type: "Statement", pipelines: [pipeline], operators: [], background: false };
+/** Quiet also with `set -x`. */
+const LEAVING_QUIETLY = `{ ${LEAVING} && :; } 2>/dev/null`;
+
+/** Has the same exit code. */
+function conditional(pipeline: PipelineNode): PipelineNode {
+  const text = "if :; then { :; } 2>/dev/null; else { (exit $?) && :; } 2>/dev/null; fi";
+  const template = parsed<IfNode>(text);
+  const clauses = template.clauses.map(({ body }) => ({
+    condition: [statementOf([pipeline])],
+    body,
+  }));
+  return pipelineOf({ ...template, clauses });
 }
 
-/** A command's name where it stands in the text. */
-function nameOf({ name }: SimpleCommandNode): string | undefined {
-  const [part, ...others] = name?.parts ?? [];
-  return part?.type === "Literal" && others.length === 0 ? part.value : undefined;
+/** Assignments alone; one of a `$( )` has its exit code. */
+function isAssignment(command: CommandNode): boolean {
+  if (command.type !== "SimpleCommand" || command.name !== null) return false;
+  return command.redirections.length === 0 && !hasSubstitution(command.assignments);
 }
 
-function groupOf(text: string): GroupNode {
-  const command = pipelinesOf(text)[0]?.commands[0];
-  if (command?.type === "Group") return command;
-  throw new Error(`${text} is no group`);
+function hasSubstitution(node: unknown): boolean {
+  if (typeof node !== "object" || node === null) return false;
+  if ("type" in node && node.type === "CommandSubstitution") return true;
+  return Object.values(node).some(hasSubstitution);
 }
 
-function pipelinesOf(text: string): PipelineNode[] {
-  return statementsOf(text).flatMap(({ pipelines }) => pipelines);
+/** `COMMAND && …`. */
+function listOf(...commands: readonly CommandNode[]): StatementNode {
+  return statementOf(commands.map(pipelineOf));
 }
 
-function isPipeline(node: object): node is PipelineNode {
-  return "type" in node && node.type === "Pipeline";
+function statementOf(pipelines: PipelineNode[]): StatementNode {
+  const operators = pipelines.slice(1).map(() => "&&" as const);
+  return { type: "Statement", pipelines, operators, background: false };
+}
+
+function pipelineOf(command: CommandNode): PipelineNode {
+  return { type: "Pipeline", commands: [command], negated: false };
+}
+
+function groupOf(...body: StatementNode[]): GroupNode {
+  return { type: "Group", body, redirections: [] };
+}
+
+/** The command of a text that we wrote. */
+function parsed<T extends CommandNode>(text: string): T {
+  return statementsOf(text)[0]?.pipelines[0]?.commands[0] as T;
+}
+
+/** A simple command's name where it stands in the text. */
+function nameOf(command: CommandNode): string {
+  if (command.type !== "SimpleCommand") return "";
+  const [part, ...others] = command.name?.parts ?? [];
+  return part?.type === "Literal" && others.length === 0 ? part.value : "";
 }

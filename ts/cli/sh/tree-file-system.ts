@@ -15,7 +15,6 @@ import type {
 } from "just-bash";
 import { type Console, STDERR, STDOUT } from "./console.js";
 import * as machine from "./machine-file-system.js";
-import type { Redirections } from "./redirections.js";
 import { ShellFsError, sentence, type Told, tell } from "./system-error.js";
 
 type DirentEntry = Awaited<ReturnType<NonNullable<IFileSystem["readdirWithFileTypes"]>>>[number];
@@ -32,21 +31,25 @@ export interface OpenFile extends Pick<TreeFile, "read" | "write" | "datasync" |
   truncate?(lenBytes: number): Promise<void>;
 }
 
+interface Writers {
+  inTree(tree: ConfigTree, bytes: Uint8Array): Promise<void>;
+  onMachine(bytes: Uint8Array): Promise<void>;
+}
+
 export class TreeFileSystem implements IFileSystem {
   readonly #tree: ConfigTree;
-  readonly #redirections: Redirections;
   readonly #console: Console;
-  #hint: string | undefined;
+  /** Paths that redirections have opened. */
+  readonly #redirected = new Set<string>();
 
-  constructor(tree: ConfigTree, redirections: Redirections, console: Console) {
+  constructor(tree: ConfigTree, console: Console) {
     this.#tree = tree;
-    this.#redirections = redirections;
     this.#console = console;
   }
 
-  /** Forgets what the tree has said of something that failed. */
-  forgetHint(): void {
-    this.#hint = undefined;
+  /** A statement has ended, and its redirections with it. */
+  forgetRedirections(): void {
+    this.#redirected.clear();
   }
 
   async readFile(path: string, options?: ReadOptions): Promise<string> {
@@ -60,34 +63,22 @@ export class TreeFileSystem implements IFileSystem {
   }
 
   async writeFile(path: string, content: FileContent, options?: WriteOptions): Promise<void> {
-    const bytes = bytesOf(content, options);
-    if (this.#print(path, bytes)) return;
-    const write = (): Promise<void> =>
-      this.#at(
-        path,
-        (tree) => this.#writeTree(tree, path, bytes),
-        () => machine.writeFile(path, bytes),
-      );
-    if (isOpening(bytes, options)) await this.#redirections.open(path, write);
-    else await this.#redirections.write(path, write);
+    await this.#write(path, bytesOf(content, options), options, {
+      inTree: (tree, bytes) => this.#writeTree(tree, path, bytes),
+      onMachine: (bytes) => machine.writeFile(path, bytes),
+    });
   }
 
   async appendFile(path: string, content: FileContent, options?: WriteOptions): Promise<void> {
-    const bytes = bytesOf(content, options);
-    if (this.#print(path, bytes)) return;
-    const append = (): Promise<void> =>
-      this.#at(
-        path,
-        async (tree) => {
-          const stats = await tree.lstat(path);
-          // Where a file ends something can be appended; a disk cannot grow.
-          if (!stats.isFile() && bytes.length > 0) throw refusal("ENOSPC", path);
-          await this.#writeTree(tree, path, bytes);
-        },
-        () => machine.appendFile(path, bytes),
-      );
-    if (isOpening(bytes, options)) await this.#redirections.open(path, append);
-    else await this.#redirections.write(path, append);
+    await this.#write(path, bytesOf(content, options), options, {
+      inTree: async (tree, bytes) => {
+        const stats = await tree.lstat(path);
+        // Where a file ends something can be appended; a disk cannot grow.
+        if (!stats.isFile() && bytes.length > 0) throw refusal("ENOSPC", path);
+        await this.#writeTree(tree, path, bytes);
+      },
+      onMachine: (bytes) => machine.appendFile(path, bytes),
+    });
   }
 
   async exists(path: string): Promise<boolean> {
@@ -240,21 +231,26 @@ export class TreeFileSystem implements IFileSystem {
     );
   }
 
-  /**
-   * Prints what was written to one of our console's paths. Behind what a command says on stderr comes what the
-   * tree has said and the command has dropped.
-   */
-  #print(path: string, bytes: Uint8Array): boolean {
-    if (path === STDOUT) this.#console.out(bytes);
-    else if (path !== STDERR) return false;
-    else if (bytes.length > 0) {
-      const text = Buffer.from(bytes).toString();
-      const hint = this.#hint;
-      this.#hint = undefined;
-      const isDropped = hint !== undefined && !text.includes(hint.replace(/^[^ ]*: /, ""));
-      this.#console.err(isDropped ? `${text}${hint}\n` : bytes);
+  /** Writes for a command, which tells what fails, or for a redirection, where that is for us to tell. */
+  async #write(
+    path: string,
+    bytes: Uint8Array,
+    options: WriteOptions,
+    { inTree, onMachine }: Writers,
+  ): Promise<void> {
+    if (path === STDOUT) return this.#console.out(bytes);
+    if (path === STDERR) return this.#console.err(bytes);
+    if (isOpening(bytes, options)) this.#redirected.add(path);
+    try {
+      await this.#at(
+        path,
+        (tree) => inTree(tree, bytes),
+        () => onMachine(bytes),
+      );
+    } catch (error) {
+      if (!this.#redirected.has(path) || !(error instanceof ShellFsError)) throw error;
+      throw new Error(`bash: ${path}: ${sentence(error.told)}`);
     }
-    return true;
   }
 
   /** Whether it is the tree that answers for a path. */
@@ -282,9 +278,7 @@ export class TreeFileSystem implements IFileSystem {
     } catch (error) {
       if (error instanceof ShellFsError) throw error;
       if (!(error instanceof Error) || !("code" in error)) throw error;
-      const told = tell(error);
-      if (told.hint !== "") this.#hint = sentence({ ...told, text: path });
-      throw new ShellFsError(told, path);
+      throw new ShellFsError(tell(error), path);
     }
   }
 
