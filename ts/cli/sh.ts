@@ -80,7 +80,7 @@ async function runSh(
   const console = new Console(options.json === true);
   const machine = await Machine.create(
     { bus: { ...bus, ...(engine && { engine }) }, controller },
-    (line) => console.err(`${line}\n`),
+    (line) => console.log(line),
   );
   cleanup.add(() => machine.close());
   const { tree } = machine;
@@ -88,16 +88,27 @@ async function runSh(
     await tree.symlink(absoluteDiscName(disc.disc_name, process.cwd()), `/dev/${name}`);
   }
   const { runShell } = await import("./sh/shell.js");
-  return runShell({ tree, console, lines, args: [script ?? "blockpt", ...args], cleanup });
+  return runShell({
+    ...{ tree, console, lines, cleanup },
+    args: [script ?? "blockpt", ...args],
+    passesStdin: lines !== undefined && !isStdinScript(script, options) && !process.stdin.isTTY,
+  });
 }
 
+/** Undefined where statements are typed. */
 async function linesOf(
   script: string | undefined,
-  { c }: ShellOptions,
-): Promise<AsyncIterator<string> | Iterator<string>> {
-  if (c !== undefined) return c.split("\n").values();
+  options: ShellOptions,
+): Promise<AsyncIterator<string> | Iterator<string> | undefined> {
+  if (options.c !== undefined) return options.c.split("\n").values();
+  const isTyped = process.stdin.isTTY && process.stdout.isTTY && !options.json;
+  if (isStdinScript(script, options) && isTyped) return undefined;
   const input = script === undefined ? process.stdin : await openScript(script);
   return createInterface({ input })[Symbol.asyncIterator]();
+}
+
+function isStdinScript(script: string | undefined, { c }: ShellOptions): boolean {
+  return script === undefined && c === undefined;
 }
 
 async function openScript(path: string): Promise<NodeJS.ReadableStream> {

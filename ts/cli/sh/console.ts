@@ -1,20 +1,19 @@
 // The machine's console, where commands print and the kernel speaks: on our stdout and stderr as it comes, or
-// gathered for one line of JSON a statement.
+// gathered for one document of JSON a statement.
 
 /** Paths that a statement's output is written to. */
 export const STDOUT = "/dev/.blockpt-stdout";
 export const STDERR = "/dev/.blockpt-stderr";
 
-/** What a statement has printed. */
-export interface Printed {
-  readonly stdout: string;
-  readonly stderr: string;
-}
+const NEWLINE = 10;
 
 export class Console {
   readonly #json: boolean;
   #stdout: Uint8Array[] = [];
   #stderr: Uint8Array[] = [];
+  #isInLine = false;
+  /** Makes room for what the kernel says while there is a prompt; gives what puts the prompt back. */
+  beforeOutput: (() => () => void) | undefined;
 
   constructor(json: boolean) {
     this.#json = json;
@@ -22,17 +21,29 @@ export class Console {
 
   out(bytes: Uint8Array | string): void {
     if (this.#json) this.#stdout.push(Buffer.from(bytes));
-    else process.stdout.write(bytes);
+    else this.#write(process.stdout, bytes);
   }
 
   err(bytes: Uint8Array | string): void {
     if (this.#json) this.#stderr.push(Buffer.from(bytes));
-    else process.stderr.write(bytes);
+    else this.#write(process.stderr, bytes);
+  }
+
+  /** A line of the kernel's. */
+  log(line: string): void {
+    const after = this.beforeOutput?.();
+    this.err(`${line}\n`);
+    after?.();
   }
 
   /** What a command says while it runs, such as how far it is: nothing that a program reads. */
   progress(text: string): void {
     if (!this.#json) process.stderr.write(text);
+  }
+
+  /** Has what comes next begin a line. */
+  endLine(): void {
+    if (this.#isInLine) this.out("\n");
   }
 
   /** A statement has ended: where its output was gathered, it is printed as one document. */
@@ -44,5 +55,12 @@ export class Console {
     this.#stdout = [];
     this.#stderr = [];
     process.stdout.write(`${JSON.stringify({ command, stdout, stderr, exitCode })}\n`);
+  }
+
+  #write(stream: NodeJS.WriteStream, bytes: Uint8Array | string): void {
+    if (bytes.length === 0) return;
+    const last = bytes.at(-1);
+    this.#isInLine = last !== "\n" && last !== NEWLINE;
+    stream.write(bytes);
   }
 }

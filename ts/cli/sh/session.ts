@@ -6,8 +6,9 @@
 // another `__next` at the end.
 
 import { Bash, type Command, defineCommand, type StatementNode } from "just-bash";
+import { bundledCommands } from "./commands/commands.js";
 import type { Console } from "./console.js";
-import type { StatementSource } from "./statements.js";
+import type { Statements } from "./statements.js";
 import { sentence, tell } from "./system-error.js";
 import { amend, LEAVING, printing, statementsOf } from "./transform.js";
 import type { TreeFileSystem } from "./tree-file-system.js";
@@ -23,7 +24,7 @@ export interface SessionOptions {
   readonly fs: TreeFileSystem;
   readonly console: Console;
   readonly commands: readonly Command[];
-  readonly source: StatementSource;
+  readonly statements: Statements;
   /** `$0` and after it `$1` …. */
   readonly args: readonly string[];
   /** Whether an error that would end a script leads to the next prompt. */
@@ -74,6 +75,7 @@ export class Session {
         maxLiveBytes: NO_LIMIT,
       },
       processInfo: { pid: process.pid, ppid: process.ppid },
+      commands: bundledCommands(),
       customCommands: [
         ...options.commands,
         this.#next(),
@@ -102,22 +104,17 @@ export class Session {
     return this.#running;
   }
 
-  /** Whether a statement is executed now. */
-  get isBusy(): boolean {
-    return this.#text !== undefined;
-  }
-
-  /** Ends the statement that is executed now. */
-  interrupt(): void {
-    if (this.isBusy) this.#abort.abort();
+  /** Ends the statement that is executed now; gives whether there is one. */
+  interrupt(): boolean {
+    const isBusy = this.#text !== undefined;
+    if (isBusy) this.#abort.abort();
+    return isBusy;
   }
 
   /** Ends everything, the statement that is executed now too. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    if (!this.isBusy) return;
-    this.#abort.abort();
-    await this.#running;
+    if (this.interrupt()) await this.#running;
   }
 
   async #run(): Promise<number> {
@@ -125,6 +122,7 @@ export class Session {
       const exitCode = await this.#execute();
       const isExit = this.#isLeaving || this.#hasErrexit;
       if (this.#isAtEnd || this.#isStopped || isExit || !this.#options.interactive) return exitCode;
+      this.#options.statements.discard();
       this.#state = { ...this.#state, exitCode };
     }
   }
@@ -176,14 +174,14 @@ export class Session {
       this.#isLeaving = false;
       this.#tellEnd(exitCode);
       this.#options.fs.forgetRedirections();
-      const read = this.#isStopped ? undefined : await this.#options.source.next(this.#state);
+      const read = this.#isStopped ? undefined : await this.#options.statements.next(this.#state);
       if (read === undefined) {
         this.#isAtEnd = true;
         return done(exitCode);
       }
       this.#text = read.text;
       if ("syntaxError" in read) {
-        this.#options.console.err(`bash: syntax error: ${read.syntaxError}\n`);
+        this.#options.console.err(`bash: ${read.syntaxError}\n`);
         const fail = this.#options.interactive
           ? `(exit ${SYNTAX_ERROR}) && :`
           : `exit ${SYNTAX_ERROR}`;

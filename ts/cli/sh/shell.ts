@@ -3,33 +3,47 @@
 
 import type { ConfigTree } from "blockpt";
 import type { Cleanup } from "../cleanup.js";
-import { ownCommands } from "./commands/commands.js";
+import { commandNames, ownCommands } from "./commands/commands.js";
 import type { Console } from "./console.js";
 import { Session } from "./session.js";
-import { statementsOfLines } from "./statements.js";
+import { linesOfScript, Statements } from "./statements.js";
+import { Terminal } from "./terminal.js";
 import { TreeFileSystem } from "./tree-file-system.js";
 
 export interface Start {
   readonly tree: ConfigTree;
   readonly console: Console;
-  /** Lines with statements. */
-  readonly lines: AsyncIterator<string> | Iterator<string>;
+  /** Lines with statements; undefined if they are typed at a prompt. */
+  readonly lines: AsyncIterator<string> | Iterator<string> | undefined;
   /** `$0` and after it `$1` …. */
   readonly args: readonly string[];
+  /** Whether our own stdin is a command's that nothing is piped into: not where it is the script, or a terminal. */
+  readonly passesStdin: boolean;
   readonly cleanup: Cleanup;
 }
 
 /** Runs the shell to its end; gives its exit code. */
-export function runShell({ tree, console, lines, args, cleanup }: Start): Promise<number> {
+export async function runShell(start: Start): Promise<number> {
+  const { tree, console, lines, args, passesStdin, cleanup } = start;
   const fs = new TreeFileSystem(tree, console);
-  const session = new Session({
-    fs,
-    console,
-    commands: ownCommands({ tree, fs, console, passesStdin: false }),
-    source: statementsOfLines(lines),
-    args,
-    interactive: false,
+  const commands = ownCommands({ tree, fs, console, passesStdin });
+  const terminal: Terminal | undefined =
+    lines === undefined
+      ? new Terminal({
+          fs,
+          console,
+          commands: commandNames(),
+          interrupt: () => session.interrupt(),
+        })
+      : undefined;
+  const statements = new Statements(terminal ?? linesOfScript(lines ?? [].values()));
+  const session: Session = new Session({
+    ...{ fs, console, commands, statements, args },
+    interactive: terminal !== undefined,
   });
   cleanup.add(() => session.stop());
-  return session.run();
+  cleanup.add(() => terminal?.close());
+  const exitCode = await session.run();
+  terminal?.close();
+  return exitCode;
 }

@@ -1,6 +1,6 @@
-// The commands that the shell has besides those of just-bash.
+// The commands that the shell has: its own, those of just-bash but for a few, and the built-in ones.
 
-import type { Command } from "just-bash";
+import { type Command, type CommandName, getCommandNames } from "just-bash";
 import { commandOf, type Definition, type Machine } from "../command.js";
 import { blockdev, sync } from "./blockdev.js";
 import { dd } from "./dd.js";
@@ -19,4 +19,23 @@ const DEFINITIONS: readonly Definition[] = [
 
 export function ownCommands(machine: Machine): Command[] {
   return DEFINITIONS.map((definition) => commandOf(definition, machine));
+}
+
+/** They need packages of their own: `scripts/build.mjs` leaves them out. Or have nothing to work on here. */
+const LEFT_OUT: readonly string[] = [
+  ...["file", "html-to-markdown", "sqlite3", "tar", "xan", "yq"],
+  "history",
+];
+
+export function bundledCommands(): CommandName[] {
+  return (getCommandNames() as CommandName[]).filter((name) => !LEFT_OUT.includes(name));
+}
+
+const BUILT_IN =
+  "cd command declare dirs eval exec exit getopts hash let local mapfile popd pushd read readarray readonly " +
+  "return set shift shopt source test type unset";
+
+/** Of everything that can be called. */
+export function commandNames(): string[] {
+  return [...DEFINITIONS.map(({ name }) => name), ...bundledCommands(), ...BUILT_IN.split(" ")];
 }
