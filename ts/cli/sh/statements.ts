@@ -76,8 +76,8 @@ function parseText(text: string): Parsed {
     const { message } = error as Error;
     const isOpen = /got EOF|unexpected EOF/.test(message) || FUNCTION_WITHOUT_BODY.test(text);
     if (isOpen) return { incomplete: END };
-    const why = message.replace(/^(?:Parse error at [\d:]+|line \d+): (?:syntax error )?/, "");
-    return { syntaxError: `syntax error: ${why}` };
+    const why = message.replace(/^(?:Parse error at [\d:]+|line \d+): /, "");
+    return { syntaxError: why.startsWith("syntax error") ? why : `syntax error: ${why}` };
   }
   // just-bash is content with these.
   const isOpen = hasOpenHereDoc(statements) || ENDS_IN_BACKSLASH.test(text) || endsInOperator(text);

@@ -30,10 +30,10 @@ and mounting them again changes nothing. A disk cannot be mounted: this shell ha
     }
     const mounted = MOUNTS.find(([, , type]) => type === values.types);
     if (mounted === undefined) {
+      const where = directory === undefined ? "" : ` on ${directory}`;
       throw new CommandFailure(
-        `${device}: this shell has no kernel to mount it${directory === undefined ? "" : ` on ${directory}`}. ` +
-          `Copy the disk to an image, \`dd if=${device} of=disk.img bs=1M\` here or \`blockpt copy\`, ` +
-          "and mount that on a machine: mount -o loop disk.img DIRECTORY",
+        `${device}: this shell has no kernel to mount it${where}. Copy the disk to an image, ` +
+          `dd if=${device} of=disk.img bs=1M, and mount that: mount -o loop disk.img DIRECTORY`,
         32,
       );
     }
