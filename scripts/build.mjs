@@ -65,6 +65,9 @@ const ofCommandLine = {
   },
 };
 
+/** just-bash comes as a bundle, and this is in what is used of it. */
+const inJustBash = ["node_modules/re2js"];
+
 const shellElsewhere = {
   name: "shell-elsewhere",
   setup({ onResolve }) {
@@ -117,7 +120,7 @@ execFileSync(process.execPath, [tsc, "--project", "tsconfig.build.json"], {
 function licensesOf(...builds) {
   const inputs = builds.flatMap(({ metafile }) => Object.keys(metafile.inputs));
   const folders = inputs.map((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0]);
-  return [...new Set(folders)]
+  return [...new Set([...folders, ...inJustBash])]
     .filter((folder) => folder !== undefined)
     .map((folder) => {
       const { name, version, license } = JSON.parse(
