@@ -80,7 +80,7 @@ async function runSh(
   const console = new Console(options.json === true);
   const machine = await Machine.create(
     { bus: { ...bus, ...(engine && { engine }) }, controller },
-    (line) => console.log(line),
+    (line) => console.err(`${line}\n`),
   );
   cleanup.add(() => machine.close());
   const { tree } = machine;
@@ -91,7 +91,6 @@ async function runSh(
   return runShell({
     ...{ tree, console, lines, cleanup },
     args: [script ?? "blockpt", ...args],
-    passesStdin: lines !== undefined && !isStdinScript(script, options) && !process.stdin.isTTY,
   });
 }
 

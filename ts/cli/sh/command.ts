@@ -8,32 +8,32 @@ import {
   type Command,
   defineCommand,
   latin1FromBytes,
-  type ResolvedCommandContext,
   unsafeBytesFromLatin1,
 } from "just-bash";
 import type { Console } from "./console.js";
-import { sentence, tell } from "./system-error.js";
-import type { TreeFileSystem } from "./tree-file-system.js";
+import type { FileSystem } from "./files/file-system.js";
+import { FileError } from "./system-error.js";
+
+/** What a command prints is held in memory, as just-bash wants it. */
+const MAX_OUTPUT_BYTES = 256 * 1024 * 1024;
 
 /** What commands work on. */
-export interface Machine {
+export interface Resources {
   readonly tree: ConfigTree;
-  readonly fs: TreeFileSystem;
+  readonly fs: FileSystem;
   readonly console: Console;
-  /** Whether our own stdin is a command's that nothing is piped into: not where it is the script, or a terminal. */
-  readonly passesStdin: boolean;
 }
 
 type Value = string | boolean | (string | boolean)[] | undefined;
 
 /** One call of a command. */
-export interface Call {
-  readonly machine: Machine;
-  readonly context: ResolvedCommandContext;
+export interface Call extends Resources {
   readonly values: Readonly<Record<string, Value>>;
   readonly operands: readonly string[];
   /** What came in through a pipe or a redirection. */
   readonly stdin: Uint8Array;
+  /** Aborted when the statement is interrupted. */
+  readonly signal: AbortSignal | undefined;
   /** A path from the shell's directory. */
   path(path: string): string;
   out(text: string | Uint8Array): void;
@@ -71,14 +71,15 @@ export async function withPath<T>(path: string, task: () => Promise<T>): Promise
     return await task();
   } catch (error) {
     if (error instanceof CommandFailure) throw error;
-    throw new CommandFailure(`${path}: ${sentence(tell(error))}`);
+    throw new CommandFailure(`${path}: ${FileError.of(error).reason}`);
   }
 }
 
-export function commandOf(definition: Definition, machine: Machine): Command {
-  const { name } = definition;
-  return defineCommand(name, async (args, context) => {
+export function commandOf(definition: Definition, resources: Resources): Command {
+  const { name, usage, help } = definition;
+  return defineCommand(name, async (args, { cwd, stdin, signal }) => {
     const output: Uint8Array[] = [];
+    let outputBytes = 0;
     let stderr = "";
     const finish = (exitCode: number) => ({
       ...bytesOutput(unsafeBytesFromLatin1(Buffer.concat(output).toString("latin1"))),
@@ -86,12 +87,17 @@ export function commandOf(definition: Definition, machine: Machine): Command {
       exitCode,
     });
     const call = {
-      machine,
-      context,
-      stdin: Buffer.from(latin1FromBytes(context.stdin), "latin1"),
-      path: (path: string) => machine.fs.resolvePath(context.cwd, path),
+      ...resources,
+      stdin: Buffer.from(latin1FromBytes(stdin), "latin1"),
+      signal,
+      path: (path: string) => resources.fs.resolvePath(cwd, path),
       out: (text: string | Uint8Array) => {
-        output.push(Buffer.from(text));
+        const bytes = Buffer.from(text);
+        outputBytes += bytes.length;
+        if (outputBytes > MAX_OUTPUT_BYTES) {
+          throw new CommandFailure(`more than ${MAX_OUTPUT_BYTES} bytes cannot be printed`);
+        }
+        output.push(bytes);
       },
       err: (text: string) => {
         stderr += text;
@@ -99,18 +105,18 @@ export function commandOf(definition: Definition, machine: Machine): Command {
     };
     try {
       if (args[0] === "--help") {
-        call.out(`Usage: ${name} ${definition.usage}\n\n${definition.help.trim()}\n`);
+        call.out(`Usage: ${name} ${usage}`.trimEnd());
+        call.out(`\n\n${help.trim()}\n`);
         return finish(0);
       }
       return finish((await definition.run({ ...call, ...parse(definition, args) })) ?? 0);
     } catch (error) {
-      if (error instanceof CommandFailure) {
-        call.err(`${name}: ${error.message}\n`);
-        return finish(error.exitCode);
+      if (!(error instanceof Error) || !("code" in error || error instanceof CommandFailure)) {
+        throw error;
       }
-      if (!(error instanceof Error) || !("code" in error)) throw error;
-      call.err(`${name}: ${sentence(tell(error))}\n`);
-      return finish(1);
+      const isOurs = error instanceof CommandFailure;
+      call.err(`${name}: ${isOurs ? error.message : FileError.of(error).reason}\n`);
+      return finish(isOurs ? error.exitCode : 1);
     }
   });
 }

@@ -1,9 +1,9 @@
 // What the Tab key completes: names of commands, and paths.
 
-import type { TreeFileSystem } from "./tree-file-system.js";
+import type { FileSystem } from "./files/file-system.js";
 
 export interface CompletionOptions {
-  readonly fs: TreeFileSystem;
+  readonly fs: FileSystem;
   readonly cwd: string;
   /** Names of commands and functions. */
   readonly commands: readonly string[];

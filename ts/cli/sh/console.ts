@@ -12,8 +12,6 @@ export class Console {
   #stdout: Uint8Array[] = [];
   #stderr: Uint8Array[] = [];
   #isInLine = false;
-  /** Makes room for what the kernel says while there is a prompt; gives what puts the prompt back. */
-  beforeOutput: (() => () => void) | undefined;
 
   constructor(json: boolean) {
     this.#json = json;
@@ -27,13 +25,6 @@ export class Console {
   err(bytes: Uint8Array | string): void {
     if (this.#json) this.#stderr.push(Buffer.from(bytes));
     else this.#write(process.stderr, bytes);
-  }
-
-  /** A line of the kernel's. */
-  log(line: string): void {
-    const after = this.beforeOutput?.();
-    this.err(`${line}\n`);
-    after?.();
   }
 
   /** What a command says while it runs, such as how far it is: nothing that a program reads. */

@@ -8,10 +8,10 @@
 import { Bash, type Command, defineCommand, type StatementNode } from "just-bash";
 import { bundledCommands } from "./commands/commands.js";
 import type { Console } from "./console.js";
+import type { FileSystem } from "./files/file-system.js";
 import type { Statements } from "./statements.js";
-import { sentence, tell } from "./system-error.js";
+import { FileError } from "./system-error.js";
 import { amend, LEAVING, printing, statementsOf } from "./transform.js";
-import type { TreeFileSystem } from "./tree-file-system.js";
 
 /** What a session knows of its shell between two statements. */
 export interface ShellState {
@@ -21,7 +21,7 @@ export interface ShellState {
 }
 
 export interface SessionOptions {
-  readonly fs: TreeFileSystem;
+  readonly fs: FileSystem;
   readonly console: Console;
   readonly commands: readonly Command[];
   readonly statements: Statements;
@@ -148,7 +148,7 @@ export class Session {
       if (!this.#abort.signal.aborted) console.err(result.stderr);
       exitCode = result.exitCode;
     } catch (error) {
-      console.err(`bash: ${sentence(tell(error))}\n`);
+      console.err(`bash: ${FileError.of(error).reason}\n`);
       exitCode = 1;
     }
     if (this.#abort.signal.aborted) exitCode = INTERRUPTED;

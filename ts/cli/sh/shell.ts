@@ -5,10 +5,10 @@ import type { ConfigTree } from "blockpt";
 import type { Cleanup } from "../cleanup.js";
 import { commandNames, ownCommands } from "./commands/commands.js";
 import type { Console } from "./console.js";
+import { FileSystem } from "./files/file-system.js";
 import { Session } from "./session.js";
 import { linesOfScript, Statements } from "./statements.js";
 import { Terminal } from "./terminal.js";
-import { TreeFileSystem } from "./tree-file-system.js";
 
 export interface Start {
   readonly tree: ConfigTree;
@@ -17,16 +17,14 @@ export interface Start {
   readonly lines: AsyncIterator<string> | Iterator<string> | undefined;
   /** `$0` and after it `$1` …. */
   readonly args: readonly string[];
-  /** Whether our own stdin is a command's that nothing is piped into: not where it is the script, or a terminal. */
-  readonly passesStdin: boolean;
   readonly cleanup: Cleanup;
 }
 
 /** Runs the shell to its end; gives its exit code. */
 export async function runShell(start: Start): Promise<number> {
-  const { tree, console, lines, args, passesStdin, cleanup } = start;
-  const fs = new TreeFileSystem(tree, console);
-  const commands = ownCommands({ tree, fs, console, passesStdin });
+  const { tree, console, lines, args, cleanup } = start;
+  const fs = new FileSystem(tree, console);
+  const commands = ownCommands({ tree, fs, console });
   const terminal: Terminal | undefined =
     lines === undefined
       ? new Terminal({

@@ -4,17 +4,8 @@
 import { getSystemErrorMap } from "node:util";
 import { ConfigError } from "blockpt";
 
-/** An error as a shell tells it. */
-export interface Told {
-  readonly code: string;
-  /** `Invalid argument`. */
-  readonly text: string;
-  /** What would be accepted; empty where nobody said. */
-  readonly hint: string;
-}
-
 /** Where libuv's words, which Node has, are not the C library's. */
-const TEXTS: Readonly<Record<string, string>> = {
+const WORDS: Readonly<Record<string, string>> = {
   EACCES: "Permission denied",
   EALREADY: "Operation already in progress",
   EBADF: "Bad file descriptor",
@@ -38,18 +29,32 @@ const TEXTS: Readonly<Record<string, string>> = {
   EXDEV: "Invalid cross-device link",
 };
 
-export function tell(error: unknown): Told {
-  if (error instanceof ShellFsError) return error.told;
-  if (!(error instanceof Error)) return { code: "EIO", text: String(error), hint: "" };
-  const { code = "EIO", errno } = error as NodeJS.ErrnoException;
-  const text = TEXTS[code] ?? getSystemErrorMap().get(errno ?? 0)?.[1];
-  if (text === undefined) return { code, text: error.message, hint: "" };
-  return { code, text, hint: error instanceof ConfigError ? hintOf(error) : "" };
-}
+/** Codes that just-bash looks for in a message, to say it in its own words. */
+const KNOWN_TO_JUST_BASH = new Set(["ENOENT", "EEXIST", "ENOTEMPTY", "EISDIR"]);
 
-/** `Invalid argument: "x" is no number`. */
-export function sentence({ text, hint }: Told): string {
-  return hint === "" ? text : `${text}: ${hint}`;
+/** An error of the shell's file system. Its message is what a command of just-bash prints. */
+export class FileError extends Error {
+  override readonly name = "FileError";
+  readonly code: string;
+  /** `Invalid argument: "x" is no number`. */
+  readonly reason: string;
+
+  /** @param hint - what would be accepted */
+  constructor(code: string, path: string, hint = "", words = WORDS[code] ?? code) {
+    const reason = hint === "" ? words : `${words}: ${hint}`;
+    super(KNOWN_TO_JUST_BASH.has(code) ? `${code}: ${reason}, '${path}'` : reason);
+    this.code = code;
+    this.reason = reason;
+  }
+
+  /** What an error of the tree or of the machine is. */
+  static of(error: unknown, path = ""): FileError {
+    if (error instanceof FileError) return error;
+    if (!(error instanceof Error)) return new FileError("EIO", path, String(error));
+    const { code = "EIO", errno = 0 } = error as NodeJS.ErrnoException;
+    const words = WORDS[code] ?? getSystemErrorMap().get(errno)?.[1] ?? error.message;
+    return new FileError(code, path, error instanceof ConfigError ? hintOf(error) : "", words);
+  }
 }
 
 /** What stands behind the path in the message. */
@@ -57,20 +62,4 @@ function hintOf({ message, path }: ConfigError): string {
   const end = `'${path}': `;
   const at = message.indexOf(end);
   return at < 0 ? "" : message.slice(at + end.length);
-}
-
-/** Codes that just-bash looks for in a message, to say it in its own words. */
-const KNOWN_TO_SHELL = new Set(["ENOENT", "EEXIST", "ENOTEMPTY", "EISDIR"]);
-
-/** An error as just-bash takes it: what it does not know it prints as it is. */
-export class ShellFsError extends Error {
-  override readonly name = "ShellFsError";
-  readonly code: string;
-  readonly told: Told;
-
-  constructor(told: Told, path: string) {
-    super(KNOWN_TO_SHELL.has(told.code) ? `${told.code}: ${told.text}, '${path}'` : sentence(told));
-    this.code = told.code;
-    this.told = told;
-  }
 }

@@ -1,15 +1,15 @@
 // Lines that are typed at a prompt: their editing, history and completion are readline's.
 
-import { clearLine, createInterface, cursorTo, type Interface } from "node:readline";
+import { createInterface, type Interface } from "node:readline";
 import { complete } from "./completion.js";
 import type { Console } from "./console.js";
+import type { FileSystem } from "./files/file-system.js";
 import { History, MOST_LINES } from "./history.js";
 import type { ShellState } from "./session.js";
 import type { LineSource } from "./statements.js";
-import type { TreeFileSystem } from "./tree-file-system.js";
 
 export interface TerminalOptions {
-  readonly fs: TreeFileSystem;
+  readonly fs: FileSystem;
   readonly console: Console;
   /** Names of commands, to be completed. */
   readonly commands: readonly string[];
@@ -79,22 +79,13 @@ export class Terminal implements LineSource {
     this.#console.endLine();
     this.#readline.setPrompt(prompt);
     this.#readline.prompt();
-    this.#console.beforeOutput = () => this.#aside();
     await new Promise<void>((resolve) => {
       this.#waiting = resolve;
     });
-    this.#console.beforeOutput = undefined;
   }
 
   #wake(): void {
     this.#waiting?.();
     this.#waiting = undefined;
-  }
-
-  /** Makes room for a line while there is a prompt; gives what puts the prompt back. */
-  #aside(): () => void {
-    cursorTo(process.stdout, 0);
-    clearLine(process.stdout, 0);
-    return () => this.#readline.prompt(true);
   }
 }

@@ -1,7 +1,7 @@
 // `blockdev` and `sync`: sizes of disks, and what was written on stable storage.
 
 import { CommandFailure, type Definition, withPath } from "../command.js";
-import type { TreeFileSystem } from "../tree-file-system.js";
+import type { FileSystem } from "../files/file-system.js";
 
 const SECTOR_BYTES = 512;
 
@@ -19,7 +19,7 @@ export const blockdev: Definition = {
     getro: { type: "boolean" },
     flushbufs: { type: "boolean" },
   },
-  async run({ machine: { fs }, operands, values, path, out }) {
+  async run({ fs, operands, values, path, out }) {
     const [command, ...others] = Object.keys(values);
     if (command === undefined || others.length > 0 || operands.length === 0) {
       throw new CommandFailure("one command and a device are wanted; see blockdev --help");
@@ -38,7 +38,7 @@ export const blockdev: Definition = {
   },
 };
 
-async function flush(fs: TreeFileSystem, path: string): Promise<void> {
+async function flush(fs: FileSystem, path: string): Promise<void> {
   const file = await fs.open(path, "read");
   try {
     await file.sync();
@@ -51,7 +51,7 @@ export const sync: Definition = {
   name: "sync",
   usage: "",
   help: "What was written to attached disks is on stable storage after it.",
-  async run({ machine: { tree } }) {
+  async run({ tree }) {
     for (const disk of tree.rootComplex?.disks ?? []) await disk.flush();
   },
 };

@@ -1,7 +1,7 @@
 // The commands that the shell has: its own, those of just-bash but for a few, and the built-in ones.
 
 import { type Command, type CommandName, getCommandNames } from "just-bash";
-import { commandOf, type Definition, type Machine } from "../command.js";
+import { commandOf, type Definition, type Resources } from "../command.js";
 import { blockdev, sync } from "./blockdev.js";
 import { dd } from "./dd.js";
 import { dmesg } from "./dmesg.js";
@@ -17,8 +17,8 @@ const DEFINITIONS: readonly Definition[] = [
   ...[modprobe, mount, rmmod, sync, umount],
 ];
 
-export function ownCommands(machine: Machine): Command[] {
-  return DEFINITIONS.map((definition) => commandOf(definition, machine));
+export function ownCommands(resources: Resources): Command[] {
+  return DEFINITIONS.map((definition) => commandOf(definition, resources));
 }
 
 /** They need packages of their own: `scripts/build.mjs` leaves them out. Or have nothing to work on here. */

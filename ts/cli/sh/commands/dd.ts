@@ -1,14 +1,12 @@
 // `dd`: copies between files, disks and pipes a block at a time, and says so as GNU's does.
 
 import { type Call, CommandFailure, type Definition } from "../command.js";
+import type { OpenFile } from "../files/files.js";
 import { parseBytes } from "../numbers.js";
-import { sentence, tell } from "../system-error.js";
-import type { OpenFile } from "../tree-file-system.js";
+import { FileError } from "../system-error.js";
 
 const DEFAULT_BLOCK_BYTES = 512;
 const MAX_BLOCK_BYTES = 1024 * 1024 * 1024;
-/** What goes to a pipe is held in memory, as just-bash wants it. */
-const MAX_PIPE_BYTES = 256 * 1024 * 1024;
 const PROGRESS_MS = 1000;
 const INTERRUPTED = 130;
 
@@ -124,19 +122,17 @@ function jobOf(operands: readonly string[]): Job {
 }
 
 async function openInput(call: Call, job: Job, closing: OpenFile[]): Promise<Reader> {
-  const { stdin, machine } = call;
-  const takesOurs = job.from === undefined && stdin.length === 0 && machine.passesStdin;
-  if (!takesOurs && (job.from === undefined || job.from === "/dev/stdin") && stdin.length > 0) {
-    return readerOf(stdin.subarray(job.skip * job.blockBytes));
+  const { from, skip, blockBytes } = job;
+  const { stdin } = call;
+  if (from === undefined || (from === "/dev/stdin" && stdin.length > 0)) {
+    return readerOf(stdin.subarray(skip * blockBytes));
   }
-  if (job.from === undefined && !takesOurs) return readerOf(new Uint8Array());
-  const path = job.from ?? "/dev/stdin";
-  const file = await opened(path, () => machine.fs.open(call.path(path), "read"));
+  const file = await opened(from, () => call.fs.open(call.path(from), "read"));
   closing.push(file);
   // Without a position a pipe can be read, too.
-  let position = job.skip === 0 ? null : job.skip * job.blockBytes;
+  let position = skip === 0 ? null : skip * blockBytes;
   return async (buffer, offset, length) => {
-    const { bytesRead } = await doing(`error reading '${path}'`, () =>
+    const { bytesRead } = await doing(`error reading '${from}'`, () =>
       file.read(buffer, offset, length, position),
     );
     if (position !== null) position += bytesRead;
@@ -156,20 +152,11 @@ function readerOf(bytes: Uint8Array): Reader {
 
 async function openOutput(call: Call, job: Job, closing: OpenFile[]): Promise<Writer> {
   const { to } = job;
-  if (to === undefined) {
-    let total = 0;
-    return async (buffer, length) => {
-      total += length;
-      if (total > MAX_PIPE_BYTES) {
-        throw new CopyError(`more than ${MAX_PIPE_BYTES} bytes for a pipe: give a file with of=`);
-      }
-      call.out(buffer.slice(0, length));
-    };
-  }
-  const file = await opened(to, () => call.machine.fs.open(call.path(to), "write"));
+  if (to === undefined) return async (buffer, length) => call.out(buffer.slice(0, length));
+  const file = await opened(to, () => call.fs.open(call.path(to), "write"));
   closing.push(file);
   const start = job.seek * job.blockBytes;
-  // What is no file has its length: a device of the machine refuses, and that is no error.
+  // What is no file has its length: a device refuses, and that is no error.
   if (!job.conversions.includes("notrunc")) await file.truncate?.(start).catch(() => undefined);
   let position = start === 0 ? null : start;
   return async (buffer, length) => {
@@ -191,7 +178,7 @@ async function copy(
   const buffer = new Uint8Array(blockBytes);
   let toldAt = totals.startedAt;
   for (let block = 0; block < count; block++) {
-    if (call.context.signal?.aborted) return INTERRUPTED;
+    if (call.signal?.aborted) return INTERRUPTED;
     const length = await fill(buffer, read);
     if (length === 0) break;
     if (length === blockBytes) totals.fullIn++;
@@ -202,7 +189,7 @@ async function copy(
     totals.bytes += length;
     if (status === "progress" && performance.now() - toldAt > PROGRESS_MS) {
       toldAt = performance.now();
-      call.machine.console.progress(`\r${transferred(totals)}\n`);
+      call.console.progress(`\r${transferred(totals)}\n`);
     }
     if (length < blockBytes) break;
   }
@@ -224,7 +211,7 @@ async function opened(path: string, open: () => Promise<OpenFile>): Promise<Open
   try {
     return await open();
   } catch (error) {
-    throw new CommandFailure(`failed to open '${path}': ${sentence(tell(error))}`);
+    throw new CommandFailure(`failed to open '${path}': ${FileError.of(error).reason}`);
   }
 }
 
@@ -232,7 +219,7 @@ async function doing<T>(what: string, task: () => Promise<T>): Promise<T> {
   try {
     return await task();
   } catch (error) {
-    throw new CopyError(`${what}: ${sentence(tell(error))}`);
+    throw new CopyError(`${what}: ${FileError.of(error).reason}`);
   }
 }
 

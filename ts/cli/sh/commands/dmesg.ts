@@ -10,7 +10,7 @@ Prints the kernel's log.
 
   -t, --notime  without the seconds since the shell was started`,
   options: { notime: { type: "boolean", short: "t" } },
-  run({ machine: { tree }, values, out }) {
+  run({ tree, values, out }) {
     for (const { seconds, text } of tree.kernelLog) {
       out(values.notime ? `${text}\n` : `[${seconds.toFixed(6).padStart(12)}] ${text}\n`);
     }

@@ -54,36 +54,26 @@ Prints bytes as hexadecimal numbers; without a file those of stdin.
 
 /** The bytes of all operands, one behind the other, without the first ones. */
 async function* bytesOf(call: Call, skip: number, length: number): AsyncGenerator<Uint8Array> {
-  const { fs, passesStdin } = call.machine;
-  const fromStdin = call.operands.length === 0 || call.operands[0] === "-";
-  if (fromStdin && !(passesStdin && call.stdin.length === 0)) {
-    yield call.stdin.subarray(skip, skip + length);
+  const { fs, operands, stdin } = call;
+  if (operands.length === 0 || operands[0] === "-") {
+    yield stdin.subarray(skip, skip + length);
     return;
   }
-  const paths = fromStdin ? ["/dev/stdin"] : call.operands;
   let left = skip;
   let wanted = length;
-  for (const operand of paths) {
+  for (const operand of operands) {
     const path = call.path(operand);
-    const { size, isDirectory } = await withPath(operand, () => fs.stat(path));
-    // An attribute is read as a whole; it says a page, whatever it holds.
-    const isAttribute = path.startsWith("/sys/");
-    if (isAttribute || isDirectory) {
-      const bytes = await withPath(operand, () => fs.readFileBuffer(path));
-      yield bytes.subarray(left, left + wanted);
-      wanted -= Math.max(0, Math.min(bytes.length - left, wanted));
-      left = Math.max(0, left - bytes.length);
-      continue;
-    }
+    const { size } = await withPath(operand, () => fs.stat(path));
     if (size > 0 && size <= left) {
       left -= size;
       continue;
     }
     const file = await withPath(operand, () => fs.open(path, "read"));
     try {
+      // Without a position a pipe can be read, too.
       let position = left === 0 ? null : left;
       left = 0;
-      while (wanted > 0 && !call.context.signal?.aborted) {
+      while (wanted > 0 && !call.signal?.aborted) {
         const buffer = new Uint8Array(Math.min(CHUNK_BYTES, wanted));
         const { bytesRead } = await withPath(operand, () =>
           file.read(buffer, 0, buffer.length, position),

@@ -23,7 +23,7 @@ names a disc.
     if (operands.length === 0) throw new CommandFailure("missing file operand; see ln --help");
     const into = operands.length === 1 ? "." : last;
     const all = operands.length === 1 ? [last] : targets.reverse();
-    const isDirectory = await call.machine.fs.stat(path(into)).then(
+    const isDirectory = await call.fs.stat(path(into)).then(
       (stats) => stats.isDirectory,
       () => false,
     );
@@ -37,8 +37,7 @@ names a disc.
 };
 
 async function makeLink(call: Call, target: string, link: string): Promise<void> {
-  const { machine, values, path } = call;
-  const { fs } = machine;
+  const { fs, values, path } = call;
   const where = path(link);
   await withPath(
     `failed to create ${values.symbolic ? "symbolic" : "hard"} link '${link}'`,

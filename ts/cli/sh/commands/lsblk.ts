@@ -33,7 +33,7 @@ Lists the discs that have a name in /dev, and the disks that are attached.
   },
   async run(call) {
     const { values, out } = call;
-    const devices = await chosen(call, await blockDevices(call.machine.tree));
+    const devices = await chosen(call, await blockDevices(call.tree));
     const columns = columnsOf(textOf(values.output));
     const options = {
       ...(columns && { columns }),

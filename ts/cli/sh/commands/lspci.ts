@@ -62,7 +62,7 @@ Lists the PCI functions: the endpoint's, while its link is up.
     const slot = textOf(call.values.slot);
     const isWanted = slot === undefined ? () => true : slotFilter(slot);
     const verbosity = countOf(call.values.verbose);
-    for (const address of await call.machine.tree.readdir(DEVICES)) {
+    for (const address of await call.tree.readdir(DEVICES)) {
       if (!isWanted(address)) continue;
       const device = await readDevice(call, address);
       call.out(`${title(device, call, verbosity)}\n`);
@@ -77,7 +77,7 @@ Lists the PCI functions: the endpoint's, while its link is up.
   },
 };
 
-async function readDevice({ machine: { tree } }: Call, address: string): Promise<Device> {
+async function readDevice({ tree }: Call, address: string): Promise<Device> {
   const bytes = await tree.readFile(`${DEVICES}/${address}/config`);
   const resource = await tree.readFile(`${DEVICES}/${address}/resource`, "utf8");
   const barBytes = resource

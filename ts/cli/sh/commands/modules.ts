@@ -24,7 +24,7 @@ export const insmod: Definition = {
   help: `Loads a module. There are ${DRIVER} and, built in, ${BUILT_IN.join(" and ")}.`,
   async run(call) {
     const module = moduleOf(call);
-    const { tree } = call.machine;
+    const { tree } = call;
     if (module !== DRIVER) return 0;
     if (tree.driverLoaded) {
       throw new CommandFailure(`could not insert module ${call.operands[0]}: File exists`);
@@ -42,7 +42,7 @@ export const modprobe: Definition = {
   -r  unloads it`,
   options: { remove: { type: "boolean", short: "r" } },
   async run(call) {
-    const { tree } = call.machine;
+    const { tree } = call;
     if (call.values.remove) return rmmod.run(call);
     if (moduleOf(call) === DRIVER && !tree.driverLoaded) await tree.loadDriver();
     return 0;
@@ -55,7 +55,7 @@ export const rmmod: Definition = {
   help: "Unloads a module; its disks are detached.",
   async run(call) {
     const module = moduleOf(call);
-    const { tree } = call.machine;
+    const { tree } = call;
     if (module !== DRIVER) throw new CommandFailure(`Module ${module} is builtin.`);
     if (!tree.driverLoaded) throw new CommandFailure(`Module ${module} is not currently loaded`);
     await tree.unloadDriver();
@@ -67,7 +67,7 @@ export const lsmod: Definition = {
   name: "lsmod",
   usage: "",
   help: "Lists the modules that are loaded. Used by: the disks that are attached.",
-  run({ machine: { tree }, out }) {
+  run({ tree, out }) {
     out("Module                  Size  Used by\n");
     if (!tree.driverLoaded) return 0;
     const disks = tree.rootComplex?.disks ?? [];
