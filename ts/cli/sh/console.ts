@@ -4,6 +4,8 @@
 /** Paths that a statement's output is written to. */
 export const STDOUT = "/dev/.blockpt-stdout";
 export const STDERR = "/dev/.blockpt-stderr";
+/** A path that who opens it waits for the event loop. */
+export const TURN = "/dev/.blockpt-turn";
 
 const NEWLINE = 10;
 

@@ -1,17 +1,17 @@
-// One run of the shell: statements come from a source, and are executed one after the other in one
-// execution of just-bash, so that variables, functions, options and the directory go from one to the next.
+// One run of the shell: statements are executed one after the other in one execution of just-bash, so that
+// variables, functions, options and the directory go from one to the next.
 //
 // just-bash executes a list of statements and forgets its state with it. Our list grows while it is executed:
-// it starts with a command of ours, `__next`, which waits for a statement of the source and puts that and
-// another `__next` at the end.
+// it starts with a command of ours, `__next`, which waits for a statement and puts that and another `__next`
+// at the end.
 
-import { Bash, type Command, defineCommand, type StatementNode } from "just-bash";
+import { Bash, type Command, defineCommand, parse, type StatementNode } from "just-bash";
 import { bundledCommands } from "./commands/commands.js";
 import type { Console } from "./console.js";
 import type { FileSystem } from "./files/file-system.js";
 import type { Statements } from "./statements.js";
 import { FileError } from "./system-error.js";
-import { amend, LEAVING, printing, statementsOf } from "./transform.js";
+import { amend, LEAVING, printing, quietly } from "./transform.js";
 
 /** What a session knows of its shell between two statements. */
 export interface ShellState {
@@ -35,7 +35,7 @@ const NEXT = "__next";
 /** Timers of Node's go no further; a session lasts as long as it lasts. */
 const NO_TIMEOUT_MS = 0x7fffffff;
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
-const MAX_BYTES = 512 * 1024 * 1024;
+const MAX_STRING_BYTES = 512 * 1024 * 1024;
 const SYNTAX_ERROR = 2;
 const INTERRUPTED = 130;
 
@@ -71,19 +71,12 @@ export class Session {
         maxWorkUnits: NO_LIMIT,
         maxOutputSize: NO_LIMIT,
         maxInputBytes: NO_LIMIT,
-        maxStringLength: MAX_BYTES,
+        maxStringLength: MAX_STRING_BYTES,
         maxLiveBytes: NO_LIMIT,
       },
       processInfo: { pid: process.pid, ppid: process.ppid },
       commands: bundledCommands(),
-      customCommands: [
-        ...options.commands,
-        this.#next(),
-        defineCommand(LEAVING, async (_args, { env }) => {
-          this.#isLeaving = true;
-          return done(exitCodeIn(env));
-        }),
-      ],
+      customCommands: [...options.commands, ...this.#ownCommands()],
     });
     this.#bash.registerTransformPlugin({
       name: "blockpt",
@@ -92,13 +85,14 @@ export class Session {
           this.#list = this.#beginning();
           return { ast: { ...ast, statements: this.#list } };
         }
+        // What a command such as `bash` or `xargs` has executed.
         amend(ast);
         return { ast };
       },
     });
   }
 
-  /** Executes all statements of the source; gives the exit code. */
+  /** Executes all statements; gives the exit code. */
   run(): Promise<number> {
     this.#running ??= this.#run();
     return this.#running;
@@ -120,81 +114,85 @@ export class Session {
   async #run(): Promise<number> {
     for (;;) {
       const exitCode = await this.#execute();
-      const isExit = this.#isLeaving || this.#hasErrexit;
+      const isExit = this.#isLeaving || this.#isSet("errexit");
       if (this.#isAtEnd || this.#isStopped || isExit || !this.#options.interactive) return exitCode;
       this.#options.statements.discard();
       this.#state = { ...this.#state, exitCode };
     }
   }
 
-  get #hasErrexit(): boolean {
-    return (this.#state.env.get("SHELLOPTS") ?? "").split(":").includes("errexit");
-  }
-
   /** One execution of just-bash: until the end, `exit`, an interrupt, or an error that ends scripts. */
   async #execute(): Promise<number> {
     const { console } = this.#options;
+    const { env, cwd } = this.#state;
     this.#list = undefined;
     this.#abort = new AbortController();
-    let exitCode: number;
+    const { signal } = this.#abort;
+    let exitCode = 1;
     try {
-      const result = await this.#bash.exec(NEXT, {
-        env: Object.fromEntries(this.#state.env),
-        replaceEnv: true,
-        cwd: this.#state.cwd,
-        signal: this.#abort.signal,
-      });
+      const options = { env: Object.fromEntries(env), replaceEnv: true, cwd, signal };
+      const result = await this.#bash.exec(NEXT, options);
       console.out(result.stdout);
-      if (!this.#abort.signal.aborted) console.err(result.stderr);
+      if (!signal.aborted) console.err(result.stderr);
       exitCode = result.exitCode;
     } catch (error) {
       console.err(`bash: ${FileError.of(error).reason}\n`);
-      exitCode = 1;
     }
-    if (this.#abort.signal.aborted) exitCode = INTERRUPTED;
+    if (signal.aborted) exitCode = INTERRUPTED;
     this.#tellEnd(exitCode);
     return exitCode;
   }
 
-  /** What an execution begins with: functions and options of the one before it, and the first `__next`. */
+  /** What an execution begins with: functions, options and `$?` of the one before it, and the first `__next`. */
   #beginning(): StatementNode[] {
-    const options = (this.#state.env.get("SHELLOPTS") ?? "")
-      .split(":")
-      .filter((option) => SETTABLE_OPTIONS.has(option))
-      .map((option) => `set -o ${option}`);
-    const status = `(exit ${this.#state.exitCode}) && :`;
-    return [...this.#functions, ...statementsOf([...options, status].join("\n")), ...nextList()];
+    const options = [...SETTABLE_OPTIONS].filter((option) => this.#isSet(option));
+    const text = [...options.map((option) => `set -o ${option}`), exitCodeOf(this.#state.exitCode)];
+    return [...this.#functions, ...parse(text.join("\n")).statements, quietly(NEXT)];
   }
 
-  /** `__next`: tells that a statement has ended, and has the next one executed. */
-  #next(): Command {
-    return defineCommand(NEXT, async (_args, { env, cwd }) => {
-      const exitCode = exitCodeIn(env);
-      this.#state = { exitCode, cwd, env: new Map(env) };
-      this.#isLeaving = false;
-      this.#tellEnd(exitCode);
-      this.#options.fs.forgetRedirections();
-      const read = this.#isStopped ? undefined : await this.#options.statements.next(this.#state);
-      if (read === undefined) {
-        this.#isAtEnd = true;
-        return done(exitCode);
-      }
-      this.#text = read.text;
-      if ("syntaxError" in read) {
-        this.#options.console.err(`bash: ${read.syntaxError}\n`);
-        const fail = this.#options.interactive
-          ? `(exit ${SYNTAX_ERROR}) && :`
-          : `exit ${SYNTAX_ERROR}`;
-        this.#list?.push(...statementsOf(fail), ...nextList());
-        return done(exitCode);
-      }
-      const { statement } = read;
-      amend(statement);
-      const isDefinition = statement.pipelines[0]?.commands[0]?.type === "FunctionDef";
-      if (isDefinition) this.#functions.push(statement);
-      this.#list?.push(printing(statement), ...nextList());
-      return done(exitCode);
-    });
+  #isSet(option: string): boolean {
+    return (this.#state.env.get("SHELLOPTS") ?? "").split(":").includes(option);
+  }
+
+  #ownCommands(): Command[] {
+    const command = (name: string, run: (state: ShellState) => Promise<void>): Command =>
+      defineCommand(name, async (_args, { env, cwd }) => {
+        const exitCode = Number(env.get("?") ?? 0);
+        await run({ exitCode, cwd, env });
+        return { stdout: "", stderr: "", exitCode };
+      });
+    return [
+      command(NEXT, (state) => this.#next(state)),
+      command(LEAVING, async () => {
+        this.#isLeaving = true;
+      }),
+    ];
+  }
+
+  /** Tells that a statement has ended, and has the next one executed. */
+  async #next(state: ShellState): Promise<void> {
+    const { console, fs, interactive, statements } = this.#options;
+    this.#state = { ...state, env: new Map(state.env) };
+    this.#isLeaving = false;
+    this.#tellEnd(state.exitCode);
+    fs.forgetRedirections();
+    const read = this.#isStopped ? undefined : await statements.next(this.#state);
+    if (read === undefined) {
+      this.#isAtEnd = true;
+      return;
+    }
+    this.#text = read.text;
+    if ("syntaxError" in read) {
+      console.err(`bash: ${read.syntaxError}\n`);
+      const end = interactive ? exitCodeOf(SYNTAX_ERROR) : `exit ${SYNTAX_ERROR}`;
+      this.#list?.push(...parse(end).statements, quietly(NEXT));
+      return;
+    }
+    const { statement } = read;
+    amend(statement);
+    const isDefinition = statement.pipelines[0]?.commands[0]?.type === "FunctionDef";
+    if (isDefinition) this.#functions.push(statement);
+    this.#list?.push(printing(statement), quietly(NEXT));
   }
 
   #tellEnd(exitCode: number): void {
@@ -205,41 +203,22 @@ export class Session {
 }
 
 /** What can be set again with `set -o`. */
-const SETTABLE_OPTIONS = new Set([
-  "allexport",
-  "errexit",
-  "noclobber",
-  "noglob",
-  "nounset",
-  "pipefail",
-  "verbose",
-  "xtrace",
-]);
+const SETTABLE_OPTIONS: readonly string[] = [
+  ...["allexport", "errexit", "noclobber", "noglob", "nounset", "pipefail", "verbose", "xtrace"],
+];
 
-/** Of a list with `&&` a command before the last may fail without an end by `set -e`, and leaves its status. */
-function nextList(): StatementNode[] {
-  return statementsOf(`{ ${NEXT} && { :; }; } 2>/dev/null && { :; } 2>/dev/null`);
+/** Has `$?` be that, without an end by `set -e`. */
+function exitCodeOf(exitCode: number): string {
+  return `(exit ${exitCode}) && :`;
 }
 
+/** The variables: ours, but for what is a shell's own, and `$0`, `$1` and so on. */
 function environment([name = "blockpt", ...args]: readonly string[]): [string, string][] {
   const own = Object.entries(process.env).filter(
     (entry): entry is [string, string] =>
       entry[1] !== undefined && !["SHELLOPTS", "BASHOPTS", "PATH"].includes(entry[0]),
   );
   const positional = args.map((arg, index): [string, string] => [String(index + 1), arg]);
-  const all: [string, string][] = [
-    ["0", name],
-    ["#", String(args.length)],
-    ["@", args.join(" ")],
-    ["*", args.join(" ")],
-  ];
-  return [...own, ...all, ...positional];
-}
-
-function exitCodeIn(env: ReadonlyMap<string, string>): number {
-  return Number(env.get("?") ?? 0);
-}
-
-function done(exitCode: number): { stdout: string; stderr: string; exitCode: number } {
-  return { stdout: "", stderr: "", exitCode };
+  const all = args.join(" ");
+  return [...own, ["0", name], ["#", String(args.length)], ["@", all], ["*", all], ...positional];
 }

@@ -10,18 +10,21 @@
 //     Its exit code would be that of the command before it.
 //   exit                { __leaving …; exit; }
 //     It is not told from an error that ends a script, after which a terminal has another prompt.
+//   do …                do > TURN; …
+//     A loop gives no turn to the event loop, on which interrupts come, and all else that it may wait for.
 //   STATEMENT           { STATEMENT; } > STDOUT 2> STDERR
 //     What a script printed is given when all of it has ended. So each statement of the top level prints when
 //     it has, and likewise each one inside a loop or a condition there; what a function or `$( )` prints
 //     belongs to who called it.
 
 import { type CommandNode, type PipelineNode, parse, type StatementNode } from "just-bash";
-import { STDERR, STDOUT } from "./console.js";
+import { STDERR, STDOUT, TURN } from "./console.js";
 
 /** The command that says that an `exit` follows. It gives the exit code that there is. */
 export const LEAVING = "__leaving";
 
 type GroupNode = Extract<CommandNode, { type: "Group" }>;
+type LoopNode = Extract<CommandNode, { type: "For" | "CStyleFor" | "While" | "Until" }>;
 type IfNode = Extract<CommandNode, { type: "If" }>;
 
 /** Has what is in it fail as in a shell; changes the tree that it is given. */
@@ -47,11 +50,6 @@ export function printing(statement: StatementNode): StatementNode {
   }
   const group = parsed<GroupNode>(`{ :; } >${STDOUT} 2>${STDERR}`);
   return listOf({ ...group, body: [statement] });
-}
-
-/** The statements of a text that we wrote. */
-export function statementsOf(text: string): StatementNode[] {
-  return parse(text).statements;
 }
 
 /** A compound command whose parts print each for itself; undefined for what is printed as a whole. */
@@ -92,14 +90,20 @@ const EVALUATING = new Set(["eval", "source", "."]);
 function amended(command: CommandNode): CommandNode {
   if (command.type === "FunctionDef") return command;
   const name = nameOf(command);
-  if (name === "exit") return groupOf(...statementsOf(LEAVING_QUIETLY), listOf(command));
+  if (name === "exit") return groupOf(quietly(LEAVING), listOf(command));
+  if (isLoop(command)) takeTurns(command);
   if (isAssignment(command)) return groupOf(listOf(command, groupOf()), listOf(groupOf()));
   const isRedirected = command.redirections.some(({ operator }) => OUTPUT_OPERATORS.has(operator));
   return isRedirected || EVALUATING.has(name) ? groupOf(listOf(command)) : command;
 }
 
-/** Quiet also with `set -x`. */
-const LEAVING_QUIETLY = `{ ${LEAVING} && :; } 2>/dev/null`;
+/** A command of ours, which `set -x` does not show and `set -e` does not mind. */
+export function quietly(command: string): StatementNode {
+  const [statement] = parse(
+    `{ ${command} && { :; }; } 2>/dev/null && { :; } 2>/dev/null`,
+  ).statements;
+  return statement as StatementNode;
+}
 
 /** Has the same exit code. */
 function conditional(pipeline: PipelineNode): PipelineNode {
@@ -110,6 +114,16 @@ function conditional(pipeline: PipelineNode): PipelineNode {
     body,
   }));
   return pipelineOf({ ...template, clauses });
+}
+
+/** Where an exit code of 0 is in nobody's way: `until` looks at one in its body, and `while` has 0 there. */
+function takeTurns(loop: LoopNode): void {
+  const statements = loop.type === "Until" ? loop.condition : loop.body;
+  statements.unshift(...parse(`>${TURN}`).statements);
+}
+
+function isLoop(command: CommandNode): command is LoopNode {
+  return ["For", "CStyleFor", "While", "Until"].includes(command.type);
 }
 
 /** Assignments alone; one of a `$( )` has its exit code. */
@@ -144,7 +158,7 @@ function groupOf(...body: StatementNode[]): GroupNode {
 
 /** The command of a text that we wrote. */
 function parsed<T extends CommandNode>(text: string): T {
-  return statementsOf(text)[0]?.pipelines[0]?.commands[0] as T;
+  return parse(text).statements[0]?.pipelines[0]?.commands[0] as T;
 }
 
 /** A simple command's name where it stands in the text. */

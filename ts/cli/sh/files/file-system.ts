@@ -2,6 +2,7 @@
 // shell has, and all else is the machine's. Errors are a shell's.
 
 import { posix } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import type { ConfigTree } from "blockpt";
 import type {
   CpOptions,
@@ -11,7 +12,7 @@ import type {
   MkdirOptions,
   RmOptions,
 } from "just-bash";
-import { type Console, STDERR, STDOUT } from "../console.js";
+import { type Console, STDERR, STDOUT, TURN } from "../console.js";
 import { FileError } from "../system-error.js";
 import type { Entry, Files, OpenFile } from "./files.js";
 import { copy, MACHINE_DEVICES, machineFiles, move } from "./machine-files.js";
@@ -56,7 +57,9 @@ export class FileSystem implements IFileSystem {
     await this.#write("appendFile", path, bytesOf(content, options), options);
   }
 
-  exists(path: string): Promise<boolean> {
+  async exists(path: string): Promise<boolean> {
+    // Nothing is there before it is opened, which happens often.
+    if (path === STDOUT || path === STDERR || path === TURN) return false;
     return this.stat(path).then(
       () => true,
       () => false,
@@ -152,6 +155,7 @@ export class FileSystem implements IFileSystem {
   ): Promise<void> {
     if (path === STDOUT) return this.#console.out(bytes);
     if (path === STDERR) return this.#console.err(bytes);
+    if (path === TURN) return setImmediate();
     // just-bash opens the file of a redirection by writing no bytes, as binary; its commands write text.
     if (bytes.length === 0 && options === "binary") this.#redirected.add(path);
     try {
