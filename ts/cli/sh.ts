@@ -1,9 +1,9 @@
 // `blockpt sh`: a shell over the config tree, with both sides of a bus in this process. What is here is the
 // command line; the shell itself is loaded when it is started.
 
-import { open } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import type { Cleanup } from "./cleanup.js";
 import { absoluteDiscName } from "./config-file/config-file.js";
 import type { BusDocument } from "./config-file/schema.js";
@@ -56,7 +56,7 @@ export function addShCommand(program: Command, { cleanup }: CommandContext): voi
     .option(
       "--disc <disc>",
       "NAME=PATH: /dev/NAME leads to a file, or is memory:SIZE",
-      collectDiscs,
+      collectNames,
       [],
     )
     .addOption(controllerOption())
@@ -67,6 +67,15 @@ export function addShCommand(program: Command, { cleanup }: CommandContext): voi
     .action(async (script: string | undefined, args: string[], options: ShellOptions) => {
       process.exitCode = await runSh([script, ...args], options, cleanup);
     });
+}
+
+/** A disc that has a name only: how it is exported is said in the config tree. */
+function collectNames(text: string, before: readonly DiscOption[]): DiscOption[] {
+  const discs = collectDiscs(text, before);
+  const { disc_name: _, ...others } = discs.at(-1)?.disc ?? { disc_name: "" };
+  const [other] = Object.keys(others);
+  if (other === undefined) return discs;
+  throw new InvalidArgumentError(`NAME=PATH is wanted: the config tree's ${other} says the rest.`);
 }
 
 async function runSh(
@@ -88,38 +97,27 @@ async function runSh(
     await tree.symlink(absoluteDiscName(disc.disc_name, process.cwd()), `/dev/${name}`);
   }
   const { runShell } = await import("./sh/shell.js");
-  return runShell({
-    ...{ tree, console, lines, cleanup },
-    args: [script ?? "blockpt", ...args],
-  });
+  return runShell({ ...{ tree, console, lines, cleanup }, args: [script ?? "blockpt", ...args] });
 }
 
-/** Undefined where statements are typed. */
+/** The lines with statements; undefined where they are typed. */
 async function linesOf(
   script: string | undefined,
-  options: ShellOptions,
+  { c, json }: ShellOptions,
 ): Promise<AsyncIterator<string> | Iterator<string> | undefined> {
-  if (options.c !== undefined) return options.c.split("\n").values();
-  const isTyped = process.stdin.isTTY && process.stdout.isTTY && !options.json;
-  if (isStdinScript(script, options) && isTyped) return undefined;
-  const input = script === undefined ? process.stdin : await openScript(script);
-  return createInterface({ input })[Symbol.asyncIterator]();
+  if (c !== undefined) return c.split("\n").values();
+  if (script !== undefined) return (await readScript(script)).split("\n").values();
+  if (process.stdin.isTTY && process.stdout.isTTY && !json) return undefined;
+  return createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 }
 
-function isStdinScript(script: string | undefined, { c }: ShellOptions): boolean {
-  return script === undefined && c === undefined;
-}
-
-async function openScript(path: string): Promise<NodeJS.ReadableStream> {
+async function readScript(path: string): Promise<string> {
   try {
-    const file = await open(path);
-    return file.createReadStream();
+    return await readFile(path, "utf8");
   } catch (error) {
     const { code, message } = failureOf(error);
     const exitCode = code === "ENOENT" ? ExitCode.commandNotFound : ExitCode.commandNotStarted;
-    throw new CliError(
-      { code, message: `${path}: the script cannot be read: ${message}` },
-      exitCode,
-    );
+    const why = `${path}: the script cannot be read: ${message}`;
+    throw new CliError({ code, message: why }, exitCode);
   }
 }

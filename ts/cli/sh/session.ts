@@ -212,13 +212,23 @@ function exitCodeOf(exitCode: number): string {
   return `(exit ${exitCode}) && :`;
 }
 
+/** Where just-bash takes its commands to be. */
+const PATH = "/usr/bin:/bin";
+
 /** The variables: ours, but for what is a shell's own, and `$0`, `$1` and so on. */
 function environment([name = "blockpt", ...args]: readonly string[]): [string, string][] {
   const own = Object.entries(process.env).filter(
     (entry): entry is [string, string] =>
-      entry[1] !== undefined && !["SHELLOPTS", "BASHOPTS", "PATH"].includes(entry[0]),
+      entry[1] !== undefined && !["SHELLOPTS", "BASHOPTS"].includes(entry[0]),
   );
   const positional = args.map((arg, index): [string, string] => [String(index + 1), arg]);
   const all = args.join(" ");
-  return [...own, ["0", name], ["#", String(args.length)], ["@", all], ["*", all], ...positional];
+  const ours: [string, string][] = [
+    ["PATH", PATH],
+    ["0", name],
+    ["#", String(args.length)],
+    ["@", all],
+    ["*", all],
+  ];
+  return [...own, ...ours, ...positional];
 }
