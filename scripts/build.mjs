@@ -5,6 +5,7 @@
 //   dist/blockpt.wasm                      the committed engine, beside the chunk that loads it
 //   dist/cli.js demo-*.js                  the command line and its demo's two threads, with what only
 //                                          they need; import `blockpt` as any user does
+//   dist/shell.js                          what only `blockpt sh` loads, most of it just-bash
 //   dist/types                             declarations
 
 import { execFileSync } from "node:child_process";
@@ -54,23 +55,60 @@ const library = await build({
 });
 copyFileSync(`${root}ts/engine/wasm/blockpt.wasm`, `${root}dist/blockpt.wasm`);
 
-const commandLine = await build({
+const ofCommandLine = {
   ...shared,
   metafile: true,
-  entryPoints: {
-    cli: "ts/cli/cli.ts",
-    "demo-endpoint": "ts/cli/demo/endpoint-worker.ts",
-    "demo-root-complex": "ts/cli/demo/root-complex-worker.ts",
-  },
   external: ["blockpt", "blockpt/abi"],
   // Some of what it bundles is CommonJS and asks for Node's own modules with `require`.
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
   },
+};
+
+/** just-bash comes as a bundle, and this is in what is used of it. */
+const inJustBash = ["node_modules/re2js"];
+
+const shellElsewhere = {
+  name: "shell-elsewhere",
+  setup({ onResolve }) {
+    onResolve({ filter: /\/sh\/shell\.js$/ }, () => ({ path: "./shell.js", external: true }));
+  },
+};
+
+// What just-bash loads for commands that the shell does not offer: they need packages of their own, native
+// ones among them, and would be two thirds of the bundle. `ts/cli/sh/commands/commands.ts` leaves them out.
+const fewerCommands = {
+  name: "fewer-commands",
+  setup({ onResolve, onLoad }) {
+    const left =
+      "curl|file|flag-coverage|html-to-markdown|js-exec|python3|sqlite3|tar|undici|xan|yq";
+    onResolve({ filter: new RegExp(`^\\./(chunks/)?(${left})-\\w+\\.js$`) }, ({ path }) => ({
+      path,
+      namespace: "left-out",
+    }));
+    onLoad({ filter: /./, namespace: "left-out" }, () => ({ contents: "export {};" }));
+  },
+};
+
+const commandLine = await build({
+  ...ofCommandLine,
+  entryPoints: {
+    cli: "ts/cli/cli.ts",
+    "demo-endpoint": "ts/cli/demo/endpoint-worker.ts",
+    "demo-root-complex": "ts/cli/demo/root-complex-worker.ts",
+  },
+  plugins: [shellElsewhere],
+});
+
+const shell = await build({
+  ...ofCommandLine,
+  entryPoints: { shell: "ts/cli/sh/shell.ts" },
+  minify: true,
+  plugins: [fewerCommands],
 });
 
 chmodSync(`${root}dist/cli.js`, 0o755);
-writeFileSync(`${root}dist/THIRD-PARTY-LICENSES.txt`, licensesOf(library, commandLine));
+writeFileSync(`${root}dist/THIRD-PARTY-LICENSES.txt`, licensesOf(library, commandLine, shell));
 
 const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
 execFileSync(process.execPath, [tsc, "--project", "tsconfig.build.json"], {
@@ -82,7 +120,7 @@ execFileSync(process.execPath, [tsc, "--project", "tsconfig.build.json"], {
 function licensesOf(...builds) {
   const inputs = builds.flatMap(({ metafile }) => Object.keys(metafile.inputs));
   const folders = inputs.map((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0]);
-  return [...new Set(folders)]
+  return [...new Set([...folders, ...inJustBash])]
     .filter((folder) => folder !== undefined)
     .map((folder) => {
       const { name, version, license } = JSON.parse(

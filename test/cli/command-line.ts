@@ -45,7 +45,8 @@ export class Place {
     return readdir(this.path("blockpt")).catch(() => []);
   }
 
-  start(args: readonly string[], env: NodeJS.ProcessEnv = {}, stdin = ""): Running {
+  /** @param stdin - what it reads; null if that comes later, by `child.stdin` */
+  start(args: readonly string[], env: NodeJS.ProcessEnv = {}, stdin: string | null = ""): Running {
     const { BLOCKPT_SOCKET: _, ...rest } = process.env;
     const child = spawn(process.execPath, [CLI, ...args], {
       cwd: this.directory,
@@ -54,7 +55,7 @@ export class Place {
     });
     // It may have ended without reading it.
     child.stdin.on("error", () => {});
-    child.stdin.end(stdin);
+    if (stdin !== null) child.stdin.end(stdin);
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (data) => {

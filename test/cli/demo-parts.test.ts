@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { checkCopy } from "../../ts/cli/demo/checks.js";
-import { formatSize } from "../../ts/cli/demo/lsblk.js";
 import { firstDifference, firstFileDifference, pattern } from "../../ts/cli/demo/pattern.js";
+import { formatSize } from "../../ts/cli/listing.js";
 
 const MIB = 1024 * 1024;
 let directory: string;

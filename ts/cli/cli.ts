@@ -13,6 +13,7 @@ import { EXIT_CODES_HELP, ExitCode } from "./exit-code.js";
 import { CliError, failureOf, lineOf, linesOf } from "./failure.js";
 import { addInspectCommand } from "./inspect.js";
 import { addRunCommand } from "./run.js";
+import { addShCommand } from "./sh.js";
 
 const EXAMPLES_HELP = `
 Examples:
@@ -29,6 +30,8 @@ Examples:
   $ blockpt apply disks.yaml         have what runs be as a config file says
   $ blockpt copy disk.img /dev/sdb --verify
                                      one disc to another, through the rings
+  $ blockpt sh --disc mmcblk0=disk.img
+                                     a shell in which both drivers are configured by hand
   $ blockpt help demo                all options of a command
 `;
 
@@ -45,11 +48,13 @@ function makeProgram(cleanup: Cleanup): Command {
     )
     .version(version())
     .exitOverride()
+    .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(usageLine(text)) })
     .addHelpText("after", EXAMPLES_HELP + EXIT_CODES_HELP);
   const context = { version: version(), cleanup };
   addDemoCommand(program, context);
   addRunCommand(program, context);
+  addShCommand(program, context);
   addDumpCommand(program);
   addApplyCommand(program, context);
   addInspectCommand(program, context);

@@ -18,7 +18,6 @@ import {
 } from "./demo/checks.js";
 import type { DiscSpec, FunctionSpec } from "./demo/endpoint-worker.js";
 import { type Image, makeImage, openImage } from "./demo/image.js";
-import { lspciLine } from "./demo/lsblk.js";
 import { type Machine, startMachine } from "./demo/machine.js";
 import type { Check, CopyReport, DemoReport, Throughput } from "./demo/report.js";
 import type { DiskInfo } from "./demo/root-complex-worker.js";
@@ -40,6 +39,7 @@ import {
 } from "./demo/throughput.js";
 import { EXIT_CODES_HELP } from "./exit-code.js";
 import { CliError } from "./failure.js";
+import { lspciLine } from "./listing.js";
 import { createScreen, type Screen } from "./screen.js";
 
 export interface CommandContext {

@@ -1,7 +1,7 @@
 // `blockpt run`: an endpoint and a root complex in one process, until it is interrupted or its command ends.
 
 import { resolve } from "node:path";
-import { type Command, InvalidArgumentError } from "commander";
+import type { Command } from "commander";
 import type { Cleanup } from "./cleanup.js";
 import { readConfigFile } from "./config-file/config-file.js";
 import type { BusDocument } from "./config-file/schema.js";
@@ -11,8 +11,9 @@ import type { CommandContext } from "./demo.js";
 import { engineOption } from "./engine-option.js";
 import { EXIT_CODES_HELP } from "./exit-code.js";
 import { runChild } from "./run/child.js";
-import { DISC_SYNTAX, type DiscOption, parseDiscOption } from "./run/disc-option.js";
+import { DISC_SYNTAX, type DiscOption } from "./run/disc-option.js";
 import { Machine, PlacedError } from "./run/machine.js";
+import { collectDiscs, controllerOption } from "./run/options.js";
 import { jsonOutput, type RunOutput, textOutput } from "./run/output.js";
 import { type Plan, planOf } from "./run/plan.js";
 import { createScreen } from "./screen.js";
@@ -62,7 +63,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .argument("[command...]", "what runs meanwhile, behind --")
     .option("--config <file>", "config file, YAML or JSON; - for stdin")
     .option("--disc <disc>", `a disc to export: ${DISC_SYNTAX}`, collectDiscs)
-    .option("--controller <name>", "the endpoint's controller (default: 44100000.pcie)")
+    .addOption(controllerOption())
     .addOption(engineOption())
     .option("--socket <path>", "control socket (default: one in the user's own directory)")
     .option("--json", "print a line of JSON for each event, and nothing else, on stdout")
@@ -72,14 +73,6 @@ export function addRunCommand(program: Command, context: CommandContext): void {
       const output = outputOf(options, words.length > 0, context.cleanup);
       await run({ words, options, output }, context.cleanup);
     });
-}
-
-function collectDiscs(text: string, before: readonly DiscOption[] = []): DiscOption[] {
-  const disc = parseDiscOption(text);
-  if (before.some(({ name }) => name === disc.name)) {
-    throw new InvalidArgumentError(`There is a disc ${disc.name} already.`);
-  }
-  return [...before, disc];
 }
 
 /** A file that somebody meant as a config file is not run as a command. */

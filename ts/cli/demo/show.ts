@@ -2,10 +2,10 @@
 // the checks and the table of throughput.
 
 import Table from "cli-table3";
+import { attachedLines, formatSize, lspciLine } from "../listing.js";
 import type { Screen } from "../screen.js";
 import type { DiscSpec, FunctionSpec } from "./endpoint-worker.js";
 import type { Image } from "./image.js";
-import { formatSize, lsblkLines, lspciLine } from "./lsblk.js";
 import type { Machine } from "./machine.js";
 import type { Measurement } from "./measure.js";
 import type { Check, CopyReport, Throughput } from "./report.js";
@@ -80,7 +80,7 @@ export function showAttached(screen: Screen, disk: DiskInfo, log: readonly strin
 
 export function showDisks(screen: Screen, disks: readonly DiskInfo[]): void {
   screen.command("lsblk");
-  screen.output(lsblkLines(disks));
+  screen.output(attachedLines(disks));
 }
 
 export function showCopy(screen: Screen, copy: CopyReport): void {

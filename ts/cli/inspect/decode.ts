@@ -14,7 +14,7 @@ import {
   SECTOR_BYTES,
   Status,
 } from "blockpt/abi";
-import { formatSize } from "../demo/lsblk.js";
+import { formatSize } from "../listing.js";
 
 /** A register, decoded. */
 export interface DecodedRegister {

@@ -5,7 +5,7 @@ import { BlkStatus, DescriptorFlag } from "blockpt/abi";
 import Table from "cli-table3";
 import type picocolors from "picocolors";
 import type { MachineReport } from "../control/protocol.js";
-import { formatSize } from "../demo/lsblk.js";
+import { formatSize } from "../listing.js";
 import { bitsOf, decodeRegisters, hex, printable } from "./decode.js";
 import { ratesOf, totalsOf } from "./rates.js";
 
