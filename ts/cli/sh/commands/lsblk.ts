@@ -51,10 +51,14 @@ async function blockDevices(tree: ConfigTree): Promise<BlockDevice[]> {
     const { name } = entry;
     if (entry.isBlockDevice()) {
       const { size, mode } = await tree.stat(`/dev/${name}`);
-      devices.push({ name, sizeBytes: Number(size), readOnly: (Number(mode) & 0o200) === 0 });
+      devices.push({
+        localName: name,
+        sizeBytes: Number(size),
+        readOnly: (Number(mode) & 0o200) === 0,
+      });
     } else {
       const sizeBytes = await discBytes(tree, name);
-      if (sizeBytes !== undefined) devices.push({ name, sizeBytes, readOnly: false });
+      if (sizeBytes !== undefined) devices.push({ localName: name, sizeBytes, readOnly: false });
     }
   }
   return devices;
@@ -79,7 +83,7 @@ async function chosen(
     call.operands.map((operand) =>
       withPath(operand, async () => {
         const path = call.path(operand);
-        const found = devices.find(({ name }) => path === `/dev/${name}`);
+        const found = devices.find(({ localName }) => path === `/dev/${localName}`);
         if (found === undefined) throw new CommandFailure(`${operand}: not a block device`, 32);
         return found;
       }),
