@@ -67,3 +67,12 @@ export async function expectScript(
   const ended = await place.run(["sh"], {}, script);
   expect({ script, ...ended }).toMatchObject({ script, exitCode: 0, stderr: "", ...expected });
 }
+
+/** The commands of a session, each behind a `#`, and the lines that each prints. */
+export function stepsOf(text: string): { command: string; lines: string[] }[] {
+  const steps = text.split(/^# /m).slice(1);
+  return steps.map((step) => {
+    const [command = "", ...lines] = step.trimEnd().split("\n");
+    return { command, lines };
+  });
+}

@@ -8,8 +8,8 @@ import {
   lsblkDocument,
   lsblkLines,
 } from "../../listing.js";
+import { parseSize } from "../../sizes.js";
 import { type Call, CommandFailure, type Definition, textOf, withPath } from "../command.js";
-import { parseBytes } from "../numbers.js";
 
 const MEMORY = "memory:";
 
@@ -67,7 +67,7 @@ async function blockDevices(tree: ConfigTree): Promise<BlockDevice[]> {
 /** What a disc's name leads to; undefined if nothing is there. */
 async function discBytes(tree: ConfigTree, name: string): Promise<number | undefined> {
   const target = await tree.readlink(`/dev/${name}`);
-  if (target.startsWith(MEMORY)) return parseBytes(name, target.slice(MEMORY.length));
+  if (target.startsWith(MEMORY)) return parseSize(target.slice(MEMORY.length));
   return tree.stat(`/dev/${name}`).then(
     ({ size }) => Number(size),
     () => undefined,
