@@ -30,7 +30,7 @@ export function ownCommands(resources: Resources): Command[] {
 /** They need packages of their own: `scripts/build.mjs` leaves them out. Or have nothing to work on here. */
 const LEFT_OUT: readonly string[] = [
   ...["file", "html-to-markdown", "sqlite3", "tar", "xan", "yq"],
-  "history",
+  ...["history", "which"],
 ];
 
 /** What just-bash says of commands that it could have is of browsers. */
