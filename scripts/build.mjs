@@ -5,7 +5,7 @@
 //   dist/blockpt.wasm                      the committed engine, beside the chunk that loads it
 //   dist/cli.js demo-*.js                  the command line and its demo's two threads, with what only
 //                                          they need; import `blockpt` as any user does
-//   dist/shell.js                          what only `blockpt sh` loads, most of it just-bash
+//   dist/cli-*.js                          what only some of the commands load: the shell's is the most
 //   dist/types                             declarations
 
 import { execFileSync } from "node:child_process";
@@ -55,26 +55,6 @@ const library = await build({
 });
 copyFileSync(`${root}ts/engine/wasm/blockpt.wasm`, `${root}dist/blockpt.wasm`);
 
-const ofCommandLine = {
-  ...shared,
-  metafile: true,
-  external: ["blockpt", "blockpt/abi"],
-  // Some of what it bundles is CommonJS and asks for Node's own modules with `require`.
-  banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
-  },
-};
-
-/** just-bash comes as a bundle, and this is in what is used of it. */
-const inJustBash = ["node_modules/re2js"];
-
-const shellElsewhere = {
-  name: "shell-elsewhere",
-  setup({ onResolve }) {
-    onResolve({ filter: /\/sh\/shell\.js$/ }, () => ({ path: "./shell.js", external: true }));
-  },
-};
-
 // What just-bash loads for commands that the shell does not offer: they need packages of their own, native
 // ones among them, and would be two thirds of the bundle. `ts/cli/sh/commands/commands.ts` leaves them out.
 const fewerCommands = {
@@ -89,26 +69,32 @@ const fewerCommands = {
     onLoad({ filter: /./, namespace: "left-out" }, () => ({ contents: "export {};" }));
   },
 };
+/** just-bash comes as a bundle, and this is in what is used of it. */
+const inJustBash = ["node_modules/re2js"];
 
 const commandLine = await build({
-  ...ofCommandLine,
+  ...shared,
+  metafile: true,
   entryPoints: {
     cli: "ts/cli/cli.ts",
     "demo-endpoint": "ts/cli/demo/endpoint-worker.ts",
     "demo-root-complex": "ts/cli/demo/root-complex-worker.ts",
   },
-  plugins: [shellElsewhere],
-});
-
-const shell = await build({
-  ...ofCommandLine,
-  entryPoints: { shell: "ts/cli/sh/shell.ts" },
+  external: ["blockpt", "blockpt/abi"],
+  // What only one command needs is loaded with it.
+  splitting: true,
+  chunkNames: "cli-[hash]",
+  // Most of it is other people's.
   minify: true,
   plugins: [fewerCommands],
+  // Some of what it bundles is CommonJS and asks for Node's own modules with `require`.
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+  },
 });
 
 chmodSync(`${root}dist/cli.js`, 0o755);
-writeFileSync(`${root}dist/THIRD-PARTY-LICENSES.txt`, licensesOf(library, commandLine, shell));
+writeFileSync(`${root}dist/THIRD-PARTY-LICENSES.txt`, licensesOf(library, commandLine));
 
 const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
 execFileSync(process.execPath, [tsc, "--project", "tsconfig.build.json"], {

@@ -4,6 +4,7 @@
 import { truncate, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Place } from "./command-line.js";
+import { stepsOf } from "./shell-rig.js";
 
 /** Every command and every line of output of the guide, as they stand there but for the indentation. */
 const GUIDE = `
@@ -99,15 +100,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => place.remove());
-
-/** The commands, and the lines that each prints. */
-function stepsOf(text: string): { command: string; lines: string[] }[] {
-  const steps = text.split(/^# /m).slice(1);
-  return steps.map((step) => {
-    const [command = "", ...lines] = step.trimEnd().split("\n");
-    return { command, lines };
-  });
-}
 
 function corrected(): string {
   return SLIPS.reduce((text, [written, instead]) => {

@@ -16,19 +16,29 @@ export const FUNC1 = `${EP}/functions/pci_epf_blockpt/func1`;
 export const START = `${EP}/controllers/44100000.pcie/start`;
 export const REMOTE = "/sys/kernel/config/pci_remote_disk";
 
-/** The lines that export discs of `/dev`, and attach them as `pci-rd-NAME`. */
-export function attached(...names: readonly string[]): string {
-  return [
-    `mkdir ${FUNC1}`,
-    `ln -s ${FUNC1} ${EP}/controllers/44100000.pcie/`,
-    ...names.map(
-      (name) => `mkdir ${FUNC1}/${name}; echo /dev/${name} > ${FUNC1}/${name}/disc_name`,
-    ),
-    `echo 1 > ${START}`,
-    "insmod pci-remote-disk",
-    ...names.map((name) => `echo 1 > ${REMOTE}/${name}/attach`),
-    "",
-  ].join("\n");
+/** Discs: `disk.img` in the place, and one in memory. */
+export const DISCS = ["--disc", "img=disk.img", "--disc", "ram0=memory:1M"];
+
+/** Statements, a line each, that export both discs, and attach them as `pci-rd-img` and `pci-rd-ram0`. */
+export const SETUP = [
+  `mkdir ${FUNC1}`,
+  `ln -s ${FUNC1} ${EP}/controllers/44100000.pcie/`,
+  ...["img", "ram0"].map(
+    (name) => `mkdir ${FUNC1}/${name}; echo /dev/${name} > ${FUNC1}/${name}/disc_name`,
+  ),
+  `echo 1 > ${START}`,
+  "insmod pci-remote-disk",
+  ...["img", "ram0"].map((name) => `echo 1 > ${REMOTE}/${name}/attach`),
+  "",
+].join("\n");
+
+/** What statements do in a shell in which both discs are attached. */
+export async function onceAttached(
+  place: Place,
+  ...statements: readonly string[]
+): Promise<Statement[]> {
+  const all = await statementsOf(place, `${SETUP}${statements.join("\n")}\n`, DISCS);
+  return all.slice(-statements.length);
 }
 
 /** Runs statements, and gives what each one did. */
@@ -56,4 +66,13 @@ export async function expectScript(
 ): Promise<void> {
   const ended = await place.run(["sh"], {}, script);
   expect({ script, ...ended }).toMatchObject({ script, exitCode: 0, stderr: "", ...expected });
+}
+
+/** The commands of a session, each behind a `#`, and the lines that each prints. */
+export function stepsOf(text: string): { command: string; lines: string[] }[] {
+  const steps = text.split(/^# /m).slice(1);
+  return steps.map((step) => {
+    const [command = "", ...lines] = step.trimEnd().split("\n");
+    return { command, lines };
+  });
 }

@@ -7,7 +7,8 @@ const BLOCK_EXTENDED_MAJOR = 259;
 
 /** What `lsblk` shows of a block device. */
 export interface BlockDevice {
-  readonly name: string;
+  /** Of a disc, its name in `/dev`. */
+  readonly localName: string;
   readonly sizeBytes: number;
   readonly readOnly: boolean;
 }
@@ -27,7 +28,7 @@ const deviceNumber = (_device: BlockDevice, index: number): string =>
   `${BLOCK_EXTENDED_MAJOR}:${index}`;
 
 const COLUMNS = {
-  NAME: { text: ({ name }) => name, value: ({ name }) => name },
+  NAME: { text: ({ localName }) => localName, value: ({ localName }) => localName },
   "MAJ:MIN": { text: deviceNumber, value: deviceNumber },
   RM: { text: () => "0", value: () => false, padStart: true },
   SIZE: {
@@ -131,13 +132,6 @@ export function lsblkLines(
       })
       .join(" "),
   );
-}
-
-/** The table of `lsblk` for disks that are attached. */
-export function attachedLines(
-  disks: readonly (Omit<BlockDevice, "name"> & { readonly localName: string })[],
-): string[] {
-  return lsblkLines(disks.map((disk) => ({ ...disk, name: disk.localName })));
 }
 
 /** The document of `lsblk --json`. */

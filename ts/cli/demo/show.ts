@@ -2,7 +2,7 @@
 // the checks and the table of throughput.
 
 import Table from "cli-table3";
-import { attachedLines, formatSize, lspciLine } from "../listing.js";
+import { formatSize, lsblkLines, lspciLine } from "../listing.js";
 import type { Screen } from "../screen.js";
 import type { DiscSpec, FunctionSpec } from "./endpoint-worker.js";
 import type { Image } from "./image.js";
@@ -80,7 +80,7 @@ export function showAttached(screen: Screen, disk: DiskInfo, log: readonly strin
 
 export function showDisks(screen: Screen, disks: readonly DiskInfo[]): void {
   screen.command("lsblk");
-  screen.output(attachedLines(disks));
+  screen.output(lsblkLines(disks));
 }
 
 export function showCopy(screen: Screen, copy: CopyReport): void {

@@ -3,7 +3,7 @@
 // With a command stdout is the command's, and ours goes to stderr; with --json it is the other way round.
 
 import type { DiskInfo } from "../demo/root-complex-worker.js";
-import { attachedLines } from "../listing.js";
+import { lsblkLines } from "../listing.js";
 import type { Screen } from "../screen.js";
 
 /** What is there when everything is attached. */
@@ -39,7 +39,7 @@ export function textOutput(screen: Screen, waits: boolean): RunOutput {
     log: (line) => screen.line(line),
     ready: ({ disks, socket }) => {
       screen.line();
-      if (disks.length > 0) for (const line of attachedLines(disks)) screen.line(line);
+      if (disks.length > 0) for (const line of lsblkLines(disks)) screen.line(line);
       else screen.line("No disk is attached: see --disc, --config and blockpt apply.");
       screen.line(`\nControl socket: ${socket}`);
       if (waits) screen.line("It runs until it is interrupted (Ctrl-C).");

@@ -5,7 +5,6 @@ import type { FileSystem } from "./files/file-system.js";
 export interface CompletionOptions {
   readonly fs: FileSystem;
   readonly cwd: string;
-  /** Names of commands and functions. */
   readonly commands: readonly string[];
 }
 

@@ -175,7 +175,7 @@ export class Session {
     this.#state = { ...state, env: new Map(state.env) };
     this.#isLeaving = false;
     this.#tellEnd(state.exitCode);
-    fs.forgetRedirections();
+    fs.endStatement();
     const read = this.#isStopped ? undefined : await statements.next(this.#state);
     if (read === undefined) {
       this.#isAtEnd = true;

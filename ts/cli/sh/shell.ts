@@ -41,7 +41,5 @@ export async function runShell(start: Start): Promise<number> {
   });
   cleanup.add(() => session.stop());
   cleanup.add(() => terminal?.close());
-  const exitCode = await session.run();
-  terminal?.close();
-  return exitCode;
+  return session.run();
 }

@@ -69,6 +69,7 @@ type Parsed =
   | { readonly syntaxError: string };
 
 function parseText(text: string): Parsed {
+  if (ENDS_IN_BACKSLASH.test(text)) return { incomplete: END };
   let statements: readonly StatementNode[];
   try {
     ({ statements } = parse(text));
@@ -80,7 +81,7 @@ function parseText(text: string): Parsed {
     return { syntaxError: why.startsWith("syntax error") ? why : `syntax error: ${why}` };
   }
   // just-bash is content with these.
-  const isOpen = hasOpenHereDoc(statements) || ENDS_IN_BACKSLASH.test(text) || endsInOperator(text);
+  const isOpen = hasOpenHereDoc(statements) || endsInOperator(text);
   return isOpen ? { incomplete: END } : { statements };
 }
 

@@ -1,6 +1,6 @@
 // The commands that the shell has: its own, those of just-bash but for a few, and the built-in ones.
 
-import { type Command, type CommandName, getCommandNames } from "just-bash";
+import { type Command, type CommandName, defineCommand, getCommandNames } from "just-bash";
 import { commandOf, type Definition, type Resources } from "../command.js";
 import { blockdev, sync } from "./blockdev.js";
 import { dd } from "./dd.js";
@@ -11,21 +11,30 @@ import { lsblk } from "./lsblk.js";
 import { lspci } from "./lspci.js";
 import { insmod, lsmod, modprobe, rmmod } from "./modules.js";
 import { mount, umount } from "./mount.js";
+import { rmdir } from "./rmdir.js";
 
 const DEFINITIONS: readonly Definition[] = [
   ...[blockdev, dd, dmesg, hexdump, insmod, ln, lsblk, lsmod, lspci],
-  ...[modprobe, mount, rmmod, sync, umount],
+  ...[modprobe, mount, rmdir, rmmod, sync, umount],
 ];
 
 export function ownCommands(resources: Resources): Command[] {
-  return DEFINITIONS.map((definition) => commandOf(definition, resources));
+  const notThere = NOT_THERE.map((name) =>
+    defineCommand(name, async () => {
+      return { stdout: "", stderr: `bash: ${name}: command not found\n`, exitCode: 127 };
+    }),
+  );
+  return [...DEFINITIONS.map((definition) => commandOf(definition, resources)), ...notThere];
 }
 
 /** They need packages of their own: `scripts/build.mjs` leaves them out. Or have nothing to work on here. */
 const LEFT_OUT: readonly string[] = [
   ...["file", "html-to-markdown", "sqlite3", "tar", "xan", "yq"],
-  "history",
+  ...["history", "which"],
 ];
+
+/** What just-bash says of commands that it could have is of browsers. */
+const NOT_THERE = ["python", "python3", "sqlite3", "tar", "xan", "yq"];
 
 export function bundledCommands(): CommandName[] {
   return (getCommandNames() as CommandName[]).filter((name) => !LEFT_OUT.includes(name));

@@ -189,7 +189,7 @@ async function copy(
     totals.bytes += length;
     if (status === "progress" && performance.now() - toldAt > PROGRESS_MS) {
       toldAt = performance.now();
-      call.console.progress(`\r${transferred(totals)}\n`);
+      call.console.progress(`${transferred(totals)}\n`);
     }
     if (length < blockBytes) break;
   }

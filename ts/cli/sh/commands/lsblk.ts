@@ -8,8 +8,8 @@ import {
   lsblkDocument,
   lsblkLines,
 } from "../../listing.js";
+import { parseSize } from "../../sizes.js";
 import { type Call, CommandFailure, type Definition, textOf, withPath } from "../command.js";
-import { parseBytes } from "../numbers.js";
 
 const MEMORY = "memory:";
 
@@ -51,10 +51,14 @@ async function blockDevices(tree: ConfigTree): Promise<BlockDevice[]> {
     const { name } = entry;
     if (entry.isBlockDevice()) {
       const { size, mode } = await tree.stat(`/dev/${name}`);
-      devices.push({ name, sizeBytes: Number(size), readOnly: (Number(mode) & 0o200) === 0 });
+      devices.push({
+        localName: name,
+        sizeBytes: Number(size),
+        readOnly: (Number(mode) & 0o200) === 0,
+      });
     } else {
       const sizeBytes = await discBytes(tree, name);
-      if (sizeBytes !== undefined) devices.push({ name, sizeBytes, readOnly: false });
+      if (sizeBytes !== undefined) devices.push({ localName: name, sizeBytes, readOnly: false });
     }
   }
   return devices;
@@ -63,7 +67,7 @@ async function blockDevices(tree: ConfigTree): Promise<BlockDevice[]> {
 /** What a disc's name leads to; undefined if nothing is there. */
 async function discBytes(tree: ConfigTree, name: string): Promise<number | undefined> {
   const target = await tree.readlink(`/dev/${name}`);
-  if (target.startsWith(MEMORY)) return parseBytes(name, target.slice(MEMORY.length));
+  if (target.startsWith(MEMORY)) return parseSize(target.slice(MEMORY.length));
   return tree.stat(`/dev/${name}`).then(
     ({ size }) => Number(size),
     () => undefined,
@@ -79,7 +83,7 @@ async function chosen(
     call.operands.map((operand) =>
       withPath(operand, async () => {
         const path = call.path(operand);
-        const found = devices.find(({ name }) => path === `/dev/${name}`);
+        const found = devices.find(({ localName }) => path === `/dev/${localName}`);
         if (found === undefined) throw new CommandFailure(`${operand}: not a block device`, 32);
         return found;
       }),

@@ -2,9 +2,9 @@
 
 import { hex, lspciLine, pciClassName } from "../../listing.js";
 import { type Call, CommandFailure, countOf, type Definition, textOf } from "../command.js";
+import { DRIVER } from "./modules.js";
 
 const DEVICES = "/sys/bus/pci/devices";
-const DRIVER = "pci-remote-disk";
 /** Bytes that `-x` shows, `-xxx`, and `-xxxx`. */
 const HEADER_BYTES = 64;
 const CONFIG_BYTES = 256;

@@ -4,7 +4,8 @@
 import { posix } from "node:path";
 import { type Call, CommandFailure, type Definition } from "../command.js";
 
-const DRIVER = "pci-remote-disk";
+/** The root complex's driver. */
+export const DRIVER = "pci-remote-disk";
 /** By the name of its source file and by that of its functions. */
 const BUILT_IN = ["pci-epf-blockpt", "pci-epf-block-passthru"];
 

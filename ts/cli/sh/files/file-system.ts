@@ -4,19 +4,25 @@
 import { posix } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import type { ConfigTree } from "blockpt";
-import type {
-  CpOptions,
-  FileContent,
-  FsStat,
-  IFileSystem,
-  MkdirOptions,
-  RmOptions,
+import {
+  type ByteString,
+  type CpOptions,
+  type FileContent,
+  type FsStat,
+  type IFileSystem,
+  type MkdirOptions,
+  type RmOptions,
+  unsafeBytesFromLatin1,
 } from "just-bash";
 import { type Console, STDERR, STDOUT, TURN } from "../console.js";
 import { FileError } from "../system-error.js";
 import type { Entry, Files, OpenFile } from "./files.js";
 import { copy, MACHINE_DEVICES, machineFiles, move } from "./machine-files.js";
 import { TreeFiles } from "./tree-files.js";
+
+/** just-bash reads a file as a whole, into a string. */
+const MAX_FILE_BYTES = 512 * 1024 * 1024;
+const TOO_LARGE = "only dd and hexdump read more than 512 MiB";
 
 type WriteOptions = Parameters<IFileSystem["writeFile"]>[2];
 type ReadOptions = Parameters<IFileSystem["readFile"]>[1];
@@ -27,6 +33,8 @@ export class FileSystem implements IFileSystem {
   readonly #console: Console;
   /** Paths that redirections have opened. */
   readonly #redirected = new Set<string>();
+  /** Why files could not be read, by their last component: just-bash's commands say that they are not there. */
+  readonly #unread = new Map<string, string>();
 
   constructor(tree: ConfigTree, console: Console) {
     this.#tree = tree;
@@ -34,9 +42,10 @@ export class FileSystem implements IFileSystem {
     this.#console = console;
   }
 
-  /** A statement has ended, and its redirections with it. */
-  forgetRedirections(): void {
+  /** A statement has ended: forgets what was kept for it. */
+  endStatement(): void {
     this.#redirected.clear();
+    this.#unread.clear();
   }
 
   async readFile(path: string, options?: ReadOptions): Promise<string> {
@@ -45,8 +54,23 @@ export class FileSystem implements IFileSystem {
     return Buffer.from(bytes).toString(encoding ?? "utf8");
   }
 
-  readFileBuffer(path: string): Promise<Uint8Array> {
-    return this.#at(path, (files) => files.readFile(path));
+  /** just-bash would make it of `readFileBuffer`, byte by byte. */
+  async readFileBytes(path: string): Promise<ByteString> {
+    const bytes = await this.readFileBuffer(path);
+    return unsafeBytesFromLatin1(
+      Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1"),
+    );
+  }
+
+  async readFileBuffer(path: string): Promise<Uint8Array> {
+    try {
+      const { size } = await this.stat(path);
+      if (size > MAX_FILE_BYTES) throw new FileError("EFBIG", path, TOO_LARGE);
+      return await this.#at(path, (files) => files.readFile(path));
+    } catch (error) {
+      this.#unread.set(posix.basename(path), FileError.of(error).reason);
+      throw error;
+    }
   }
 
   async writeFile(path: string, content: FileContent, options?: WriteOptions): Promise<void> {
@@ -154,7 +178,7 @@ export class FileSystem implements IFileSystem {
     options: WriteOptions,
   ): Promise<void> {
     if (path === STDOUT) return this.#console.out(bytes);
-    if (path === STDERR) return this.#console.err(bytes);
+    if (path === STDERR) return this.#console.err(this.#withReasons(bytes));
     if (path === TURN) return setImmediate();
     // just-bash opens the file of a redirection by writing no bytes, as binary; its commands write text.
     if (bytes.length === 0 && options === "binary") this.#redirected.add(path);
@@ -164,6 +188,17 @@ export class FileSystem implements IFileSystem {
       if (!this.#redirected.has(path) || !(error instanceof FileError)) throw error;
       throw new Error(`bash: ${path}: ${error.reason}`);
     }
+  }
+
+  #withReasons(bytes: Uint8Array): Uint8Array | string {
+    if (this.#unread.size === 0) return bytes;
+    const line = /([^\s/'"]+)('?): No such file or directory$/gm;
+    return Buffer.from(bytes)
+      .toString()
+      .replace(line, (text, name: string, quote: string) => {
+        const reason = this.#unread.get(name);
+        return reason === undefined ? text : `${name}${quote}: ${reason}`;
+      });
   }
 
   /** Whether it is the tree that answers for a path. */

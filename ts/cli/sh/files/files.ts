@@ -51,10 +51,18 @@ export function entryOf(entry: Kind & { readonly name: string }): Entry {
   return { name: entry.name, ...kindOf(entry) };
 }
 
-/** What `stat` says as just-bash wants it. */
-export function statOf(
-  stats: Kind & { readonly mode: number; readonly size: number; readonly mtime: Date },
-): FsStat {
-  const { mode, size, mtime } = stats;
-  return { ...kindOf(stats), mode, size, mtime };
+/** What `stat` says, of the tree or of the machine, whose files have a device and a number. */
+interface Stats extends Kind {
+  readonly mode: number;
+  readonly size: number;
+  readonly mtime: Date;
+  readonly dev?: number;
+  readonly ino?: number;
+}
+
+/** What `stat` says as just-bash wants it: `cp` writes over nothing of which it does not know what it is. */
+export function statOf(stats: Stats, path: string): FsStat {
+  const { mode, size, mtime, dev, ino } = stats;
+  const identity = ino === undefined ? path : `${dev}:${ino}`;
+  return { ...kindOf(stats), mode, size, mtime, identity };
 }

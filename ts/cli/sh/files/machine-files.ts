@@ -41,8 +41,8 @@ export const machineFiles: Files = {
     if (path === STDIN && mode === "read") return openedStdin();
     return host.open(path, mode === "read" ? "r" : constants.O_WRONLY | constants.O_CREAT);
   },
-  stat: async (path) => statOf(await host.stat(path)),
-  lstat: async (path) => statOf(await host.lstat(path)),
+  stat: async (path) => statOf(await host.stat(path), path),
+  lstat: async (path) => statOf(await host.lstat(path), path),
   readdir: async (path) => (await host.readdir(path, { withFileTypes: true })).map(entryOf),
   async mkdir(path, { recursive = false } = {}) {
     await host.mkdir(path, { recursive });

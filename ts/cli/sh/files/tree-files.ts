@@ -48,7 +48,7 @@ export class TreeFiles implements Files {
   /** A disc in memory has a name in `/dev`, and no file. */
   async stat(path: string): Promise<FsStat> {
     try {
-      return statOf(await this.#tree.stat(path));
+      return statOf(await this.#tree.stat(path), path);
     } catch (error) {
       const target = await this.#tree.readlink(path).catch(() => "");
       if (target.startsWith("memory:")) return this.lstat(path);
@@ -57,7 +57,7 @@ export class TreeFiles implements Files {
   }
 
   async lstat(path: string): Promise<FsStat> {
-    return statOf(await this.#tree.lstat(path));
+    return statOf(await this.#tree.lstat(path), path);
   }
 
   async readdir(path: string): Promise<Entry[]> {
