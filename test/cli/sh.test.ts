@@ -57,6 +57,11 @@ describe("statements come", () => {
     expect(await running.ended).toEqual({ exitCode: 4, stdout: "one\ntwo\n", stderr: "" });
   });
 
+  test("from stdin, which has nothing left for them then", async () => {
+    const script = "cat /dev/stdin\ndd if=/dev/stdin status=none\necho end\n";
+    await expectScript(place, script, { stdout: "end\n" });
+  });
+
   test("from elsewhere than stdin, which is /dev/stdin then", async () => {
     const script = "head -n 1 /dev/stdin; echo end";
     const ended = await place.run(["sh", "-c", script], {}, "first\nsecond\n");

@@ -3,6 +3,7 @@
 
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 import { type Command, InvalidArgumentError } from "commander";
 import type { Cleanup } from "./cleanup.js";
 import { absoluteDiscName } from "./config-file/config-file.js";
@@ -98,7 +99,12 @@ async function runSh(
     await tree.symlink(absoluteDiscName(disc.disc_name, process.cwd()), `/dev/${name}`);
   }
   const { runShell } = await import("./sh/shell.js");
-  return runShell({ ...{ tree, console, lines, cleanup }, args: [script ?? "blockpt", ...args] });
+  // Where statements come from it nothing is left of it for them.
+  const stdin = script === undefined && options.c === undefined ? Readable.from([]) : process.stdin;
+  return runShell({
+    ...{ tree, console, lines, stdin, cleanup },
+    args: [script ?? "blockpt", ...args],
+  });
 }
 
 /** The lines with statements; undefined where they are typed. */

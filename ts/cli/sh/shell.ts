@@ -6,6 +6,7 @@ import type { Cleanup } from "../cleanup.js";
 import { commandNames, ownCommands } from "./commands/commands.js";
 import type { Console } from "./console.js";
 import { FileSystem } from "./files/file-system.js";
+import type { Stdin } from "./files/stdin.js";
 import { Session } from "./session.js";
 import { linesOfScript, Statements } from "./statements.js";
 import { Terminal } from "./terminal.js";
@@ -17,13 +18,15 @@ export interface Start {
   readonly lines: AsyncIterator<string> | Iterator<string> | undefined;
   /** `$0` and after it `$1` …. */
   readonly args: readonly string[];
+  /** What is `/dev/stdin`. */
+  readonly stdin: Stdin;
   readonly cleanup: Cleanup;
 }
 
 /** Runs the shell to its end; gives its exit code. */
 export async function runShell(start: Start): Promise<number> {
-  const { tree, console, lines, args, cleanup } = start;
-  const fs = new FileSystem(tree, console);
+  const { tree, console, lines, args, stdin, cleanup } = start;
+  const fs = new FileSystem(tree, console, stdin);
   const commands = ownCommands({ tree, fs, console });
   const terminal: Terminal | undefined =
     lines === undefined

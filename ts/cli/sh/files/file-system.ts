@@ -2,6 +2,7 @@
 // shell has, and all else is the machine's. Errors are a shell's.
 
 import { posix } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { setImmediate } from "node:timers/promises";
 import type { ConfigTree } from "blockpt";
 import {
@@ -18,6 +19,7 @@ import { type Console, STDERR, STDOUT, TURN } from "../console.js";
 import { FileError } from "../system-error.js";
 import type { Entry, Files, OpenFile } from "./files.js";
 import { copy, MACHINE_DEVICES, machineFiles, move } from "./machine-files.js";
+import { openStdin, STDIN, type Stdin } from "./stdin.js";
 import { TreeFiles } from "./tree-files.js";
 
 /** just-bash reads a file as a whole, into a string. */
@@ -31,12 +33,14 @@ export class FileSystem implements IFileSystem {
   readonly #tree: ConfigTree;
   readonly #treeFiles: Files;
   readonly #console: Console;
+  readonly #stdin: Stdin;
   /** Paths that redirections have opened. */
   readonly #redirected = new Set<string>();
   /** Why files could not be read, by their last component: just-bash's commands say that they are not there. */
   readonly #unread = new Map<string, string>();
 
-  constructor(tree: ConfigTree, console: Console) {
+  constructor(tree: ConfigTree, console: Console, stdin: Stdin) {
+    this.#stdin = stdin;
     this.#tree = tree;
     this.#treeFiles = new TreeFiles(tree);
     this.#console = console;
@@ -63,6 +67,7 @@ export class FileSystem implements IFileSystem {
   }
 
   async readFileBuffer(path: string): Promise<Uint8Array> {
+    if (path === STDIN) return buffer(this.#stdin);
     try {
       const { size } = await this.stat(path);
       if (size > MAX_FILE_BYTES) throw new FileError("EFBIG", path, TOO_LARGE);
@@ -166,7 +171,8 @@ export class FileSystem implements IFileSystem {
   }
 
   /** Opens a disk, a disc's file or any file, to be read or written in parts. */
-  open(path: string, mode: "read" | "write"): Promise<OpenFile> {
+  async open(path: string, mode: "read" | "write"): Promise<OpenFile> {
+    if (path === STDIN && mode === "read") return openStdin(this.#stdin);
     return this.#at(path, (files) => files.open(path, mode));
   }
 

@@ -5,15 +5,10 @@
 
 import { constants } from "node:fs";
 import * as host from "node:fs/promises";
-import { buffer } from "node:stream/consumers";
-import { FileError } from "../system-error.js";
-import { entryOf, type Files, type OpenFile, statOf } from "./files.js";
+import { entryOf, type Files, statOf } from "./files.js";
 
 /** An endless device is read as far as this: just-bash reads a file as a whole. `dd` has no such end. */
 const ENDLESS_BYTES = 32 * 1024 * 1024;
-
-/** A stream: where it is a socket its path cannot be opened. */
-const STDIN = "/dev/stdin";
 
 const ENDLESS = new Set(["/dev/zero", "/dev/random", "/dev/urandom"]);
 
@@ -24,7 +19,6 @@ export const MACHINE_DEVICES: readonly string[] = [
 
 export const machineFiles: Files = {
   async readFile(path) {
-    if (path === STDIN) return buffer(process.stdin);
     if (!ENDLESS.has(path)) return host.readFile(path);
     const file = await host.open(path);
     try {
@@ -37,10 +31,8 @@ export const machineFiles: Files = {
   },
   writeFile: (path, bytes) => host.writeFile(path, bytes),
   appendFile: (path, bytes) => host.appendFile(path, bytes),
-  async open(path, mode) {
-    if (path === STDIN && mode === "read") return openedStdin();
-    return host.open(path, mode === "read" ? "r" : constants.O_WRONLY | constants.O_CREAT);
-  },
+  open: (path, mode) =>
+    host.open(path, mode === "read" ? "r" : constants.O_WRONLY | constants.O_CREAT),
   stat: async (path) => statOf(await host.stat(path), path),
   lstat: async (path) => statOf(await host.lstat(path), path),
   readdir: async (path) => (await host.readdir(path, { withFileTypes: true })).map(entryOf),
@@ -75,43 +67,4 @@ export async function move(from: string, to: string): Promise<void> {
     await host.cp(from, to, { recursive: true, force: true, preserveTimestamps: true });
     await host.rm(from, { recursive: true });
   }
-}
-
-/** Our own stdin as a file, which is read from where the last one ended. */
-function openedStdin(): OpenFile {
-  const { stdin } = process;
-  stdin.ref?.();
-  const chunks = stdin.iterator({ destroyOnReturn: false });
-  const nothing = async (): Promise<void> => {};
-  let at = 0;
-  const read = async (into: Uint8Array, offset: number, length: number): Promise<number> => {
-    if (length === 0) return 0;
-    const { value, done } = await chunks.next();
-    if (done) return 0;
-    const chunk = value as Buffer;
-    const bytesRead = Math.min(chunk.length, length);
-    into.set(chunk.subarray(0, bytesRead), offset);
-    if (bytesRead < chunk.length) stdin.unshift(chunk.subarray(bytesRead));
-    at += bytesRead;
-    return bytesRead;
-  };
-  return {
-    async read(into, offset = 0, length = into.length - offset, position = null) {
-      // It has no positions: what is in front of one is read, and forgotten.
-      while (position !== null && at < position) {
-        const skipped = new Uint8Array(Math.min(position - at, 65536));
-        if ((await read(skipped, 0, skipped.length)) === 0) break;
-      }
-      return { bytesRead: await read(into, offset, length) };
-    },
-    write: () => Promise.reject(new FileError("EBADF", STDIN)),
-    datasync: nothing,
-    sync: nothing,
-    async close() {
-      await chunks.return?.();
-      // Whoever writes it may go on: nobody here waits for that.
-      stdin.pause();
-      stdin.unref?.();
-    },
-  };
 }
