@@ -1,5 +1,6 @@
 // The shell's `dd` and `hexdump` on disks: what is copied arrives in the image, and what is said of it is right.
 
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { open, readFile, truncate, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -36,6 +37,29 @@ const report = (records: string, bytes: string): RegExp =>
     `^${records.replaceAll("+", "\\+")} records in\n${records.replaceAll("+", "\\+")} records out\n` +
       `${bytes.replace(/[()]/g, "\\$&")} copied, [\\d.e-]+ s, [\\d.]+ [kMG]?B/s\n$`,
   );
+
+test("the sizes of a file, of memory, and of a block device", async ({ skip }) => {
+  const sizes = (names: string): string =>
+    `for name in ${names}; do blockdev --getsize64 /dev/$name; done; lsblk -bn -o NAME,SIZE`;
+  const [statement] = await statementsOf(place, sizes("img ram0"), DISCS);
+  expect(statement?.stdout).toBe(`${IMAGE_MIB * MIB}\n${MIB}\n`);
+  await writeFile(place.path("loop.img"), new Uint8Array(3 * MIB));
+  let device: string;
+  try {
+    const args = ["--find", "--show", place.path("loop.img")];
+    device = execFileSync("losetup", args, { encoding: "utf8" }).trim();
+  } catch {
+    return skip("no loop device can be made here: it takes root and losetup");
+  }
+  try {
+    const args = ["--disc", `loop=${device}`];
+    const [one, all] = await statementsOf(place, sizes("loop"), args);
+    expect(one?.stdout).toBe(`${3 * MIB}\n`);
+    expect(all?.stdout).toBe(`loop ${3 * MIB}\n`);
+  } finally {
+    execFileSync("losetup", ["--detach", device]);
+  }
+});
 
 describe("dd", () => {
   test("copies a file to a disk, and it is in the image when it is done", async () => {

@@ -1,6 +1,5 @@
 // `lsblk`: the root complex's attached disks, and the endpoint's discs that have a name in `/dev`.
 
-import type { ConfigTree } from "blockpt";
 import {
   type BlockDevice,
   COLUMN_NAMES,
@@ -8,10 +7,7 @@ import {
   lsblkDocument,
   lsblkLines,
 } from "../../listing.js";
-import { parseSize } from "../../sizes.js";
 import { type Call, CommandFailure, type Definition, textOf, withPath } from "../command.js";
-
-const MEMORY = "memory:";
 
 export const lsblk: Definition = {
   name: "lsblk",
@@ -33,7 +29,7 @@ Lists the discs that have a name in /dev, and the disks that are attached.
   },
   async run(call) {
     const { values, out } = call;
-    const devices = await chosen(call, await blockDevices(call.tree));
+    const devices = await chosen(call, await blockDevices(call));
     const columns = columnsOf(textOf(values.output));
     const options = {
       ...(columns && { columns }),
@@ -45,33 +41,17 @@ Lists the discs that have a name in /dev, and the disks that are attached.
   },
 };
 
-async function blockDevices(tree: ConfigTree): Promise<BlockDevice[]> {
+async function blockDevices({ tree, fs }: Call): Promise<BlockDevice[]> {
   const devices: BlockDevice[] = [];
   for (const entry of await tree.readdir("/dev", { withFileTypes: true })) {
-    const { name } = entry;
-    if (entry.isBlockDevice()) {
-      const { size, mode } = await tree.stat(`/dev/${name}`);
-      devices.push({
-        localName: name,
-        sizeBytes: Number(size),
-        readOnly: (Number(mode) & 0o200) === 0,
-      });
-    } else {
-      const sizeBytes = await discBytes(tree, name);
-      if (sizeBytes !== undefined) devices.push({ localName: name, sizeBytes, readOnly: false });
-    }
+    const { name: localName } = entry;
+    // A name may lead to nothing.
+    const stat = await fs.stat(`/dev/${localName}`).catch(() => undefined);
+    if (stat === undefined) continue;
+    const readOnly = entry.isBlockDevice() && (stat.mode & 0o200) === 0;
+    devices.push({ localName, sizeBytes: stat.size, readOnly });
   }
   return devices;
-}
-
-/** What a disc's name leads to; undefined if nothing is there. */
-async function discBytes(tree: ConfigTree, name: string): Promise<number | undefined> {
-  const target = await tree.readlink(`/dev/${name}`);
-  if (target.startsWith(MEMORY)) return parseSize(target.slice(MEMORY.length));
-  return tree.stat(`/dev/${name}`).then(
-    ({ size }) => Number(size),
-    () => undefined,
-  );
 }
 
 async function chosen(

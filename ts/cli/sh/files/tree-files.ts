@@ -2,8 +2,10 @@
 
 import { realpath } from "node:fs/promises";
 import { posix } from "node:path";
-import type { ConfigTree } from "blockpt";
+import { type ConfigTree, FileDisc } from "blockpt";
 import type { FsStat, RmOptions } from "just-bash";
+import { isMemoryPath } from "../../disc-path.js";
+import { parseSize } from "../../sizes.js";
 import { FileError } from "../system-error.js";
 import { type Entry, entryOf, type Files, type OpenFile, statOf } from "./files.js";
 import { MACHINE_DEVICES } from "./machine-files.js";
@@ -45,15 +47,16 @@ export class TreeFiles implements Files {
     return isAttribute ? openedAttribute(await this.readFile(path)) : this.#tree.open(path, "r");
   }
 
-  /** A disc in memory has a name in `/dev`, and no file. */
+  /** A disc in memory has a name in `/dev`, and no file; of a block device the kernel says that it has no bytes. */
   async stat(path: string): Promise<FsStat> {
-    try {
-      return statOf(await this.#tree.stat(path), path);
-    } catch (error) {
-      const target = await this.#tree.readlink(path).catch(() => "");
-      if (target.startsWith("memory:")) return this.lstat(path);
-      throw error;
+    const target = await this.#tree.readlink(path).catch(() => "");
+    if (isMemoryPath(target)) {
+      const size = parseSize(target.slice(target.indexOf(":") + 1)) ?? 0;
+      return { ...(await this.lstat(path)), isFile: true, isSymbolicLink: false, size };
     }
+    const stats = await this.#tree.stat(path);
+    const isHosts = stats.isBlockDevice() && stats.size === 0;
+    return { ...statOf(stats, path), ...(isHosts && { size: await deviceBytes(target) }) };
   }
 
   async lstat(path: string): Promise<FsStat> {
@@ -152,4 +155,10 @@ function openedAttribute(value: Uint8Array): OpenFile {
     sync: nothing,
     close: nothing,
   };
+}
+
+async function deviceBytes(path: string): Promise<number> {
+  const disc = await FileDisc.open(path, { readOnly: true });
+  disc.close();
+  return disc.sizeBytes;
 }
