@@ -48,6 +48,7 @@ type Step =
   | { kind: "submit"; requests: Request[] }
   | { kind: "fetch" }
   | { kind: "serve"; pio: boolean; most: number }
+  | { kind: "answer"; most: number }
   | { kind: "complete"; picks: number[]; status: number }
   | { kind: "reap" }
   | { kind: "resize"; sectors: number }
@@ -162,6 +163,8 @@ function perform(rig: Rig, step: Step, inService: number[]): unknown {
         throw error;
       }
     }
+    case "answer":
+      return device.answer(1, step.most);
     case "resize":
       device.resize(step.sectors);
       return undefined;
@@ -274,6 +277,7 @@ const honest: fc.Arbitrary<Step>[] = [
     pio: fc.boolean(),
     most: fc.integer({ min: 1, max: 20 }),
   }),
+  fc.record({ kind: fc.constant("answer"), most: fc.integer({ min: 1, max: 20 }) }),
   fc.record({
     kind: fc.constant("complete"),
     picks: fc.array(fc.nat(15), { maxLength: 16 }),

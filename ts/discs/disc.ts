@@ -27,6 +27,14 @@ export interface FileDiscHandle {
   readonly readOnly: boolean;
 }
 
+/** How a null disc is opened again in another thread. */
+export interface NullDiscHandle {
+  /** Which kind. */
+  readonly kind: "null";
+  /** Size in bytes. */
+  readonly sizeBytes: number;
+}
+
 /** How a partition is opened again in another thread. */
 export interface PartitionDiscHandle {
   /** Which kind. */
@@ -40,10 +48,10 @@ export interface PartitionDiscHandle {
 }
 
 /** How a disc is opened again in another thread; can be posted. */
-export type DiscHandle = MemoryDiscHandle | FileDiscHandle | PartitionDiscHandle;
+export type DiscHandle = MemoryDiscHandle | FileDiscHandle | NullDiscHandle | PartitionDiscHandle;
 
 /**
- * A block device that an endpoint can export: a `FileDisc`, a `MemoryDisc` or a `PartitionDisc`, and
+ * A block device that an endpoint can export: a `FileDisc`, a `MemoryDisc`, a `NullDisc` or a `PartitionDisc`, and
  * no other. Offsets and lengths are bytes, multiples of 512, and within the disc: whoever calls has
  * checked them.
  */

@@ -4,6 +4,7 @@ import type { Bus } from "../bus/bus.js";
 import type { Disc, DiscHandle } from "./disc.js";
 import { FileDisc } from "./file-disc.js";
 import { MemoryDisc } from "./memory-disc.js";
+import { NullDisc } from "./null-disc.js";
 import { PartitionDisc } from "./partition-disc.js";
 
 /** The disc of a handle, for this thread; whoever made the handle closes the disc. */
@@ -13,6 +14,8 @@ export function openDisc(bus: Bus, handle: DiscHandle): Disc {
       return MemoryDisc.open(bus, handle);
     case "file":
       return FileDisc.adopt(handle);
+    case "null":
+      return NullDisc.create(handle.sizeBytes);
     case "partition":
       return PartitionDisc.adopt(openDisc(bus, handle.inner), handle);
   }

@@ -7,6 +7,7 @@ import { assert, BlockptError, checkInteger } from "../errors.js";
 import type { Disc, PartitionDiscHandle } from "./disc.js";
 import { FileDisc } from "./file-disc.js";
 import { MemoryDisc } from "./memory-disc.js";
+import { NullDisc } from "./null-disc.js";
 
 /** Numbers above are in no table that is read. */
 const MAX_NUMBER = 65535;
@@ -101,7 +102,7 @@ export class PartitionDisc implements Disc {
    */
   static async open(inner: Disc, partition: number | string): Promise<PartitionDisc> {
     if (!isDisc(inner)) {
-      const why = "PartitionDisc.open takes a FileDisc, a MemoryDisc or a PartitionDisc";
+      const why = "PartitionDisc.open takes a disc, as FileDisc.open gives one";
       throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", why);
     }
     checkPartition(partition);
@@ -202,7 +203,8 @@ export function checkPartition(partition: number | string): void {
  * @internal
  */
 export function isDisc(disc: unknown): disc is Disc {
-  return disc instanceof FileDisc || disc instanceof MemoryDisc || disc instanceof PartitionDisc;
+  const kinds = [FileDisc, MemoryDisc, NullDisc, PartitionDisc];
+  return kinds.some((kind) => disc instanceof kind);
 }
 
 /**

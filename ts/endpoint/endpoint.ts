@@ -409,8 +409,7 @@ export class Endpoint {
     if (!isDisc(disc)) {
       throw new BlockptError(
         "ERR_BLOCKPT_INVALID_ARGUMENT",
-        `${name}: a FileDisc, a MemoryDisc or a PartitionDisc is wanted, ` +
-          'as await FileDisc.open("disk.img") gives one',
+        `${name}: a disc is wanted, as await FileDisc.open("disk.img") gives one`,
       );
     }
     if (!disc.isOn(this.#bus)) {

@@ -11,6 +11,7 @@ import { type Bus, type BusHandle, openBusAs } from "../bus/bus.js";
 import type { MsixLocation } from "../bus/config-space.js";
 import { Doorbell } from "../bus/doorbell.js";
 import type { Disc, DiscHandle } from "../discs/disc.js";
+import { NullDisc } from "../discs/null-disc.js";
 import { openDisc } from "../discs/open-disc.js";
 import type { DeviceLimits, DeviceQueue, QueueGeometry } from "../engine/engine.js";
 import {
@@ -185,6 +186,7 @@ class Service {
 
 /** One round of service: gives how many requests it took, or a fault as a negative number. */
 function stepOf(bus: Bus, queue: DeviceQueue, disc: Disc, pio: boolean): () => number {
+  if (disc instanceof NullDisc) return () => queue.answer(POLLS, MOST);
   const { busRange } = disc;
   if (busRange !== undefined) return () => queue.serve(busRange, pio, POLLS, MOST);
   return () => {

@@ -83,6 +83,11 @@ export function checkServe(
 ): void {
   checkRange(busBytes, disc.offset, disc.length);
   checkInteger("bytes of the disc", disc.length, numSectors * SECTOR_BYTES, busBytes);
+  checkBatch(polls, most);
+}
+
+/** Throws unless a batch has a size. */
+export function checkBatch(polls: number, most: number): void {
   checkInteger("polls", polls, 0, MAX_BATCH);
   checkInteger("most", most, 0, MAX_BATCH);
 }

@@ -111,6 +111,11 @@ export interface DeviceQueue {
    */
   serve(disc: BusRange, pio: boolean, polls: number, most: number): number;
   /**
+   * Answers new descriptors without moving a byte, at most `most`, as a disc does that is only there to be
+   * asked; says how many, or a `QueueFault` as a negative number, for good.
+   */
+  answer(polls: number, most: number): number;
+  /**
    * The disc has another size from here on; checked against from the next descriptor on. Throws
    * unless it is a whole number of sectors.
    */

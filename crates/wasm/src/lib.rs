@@ -217,6 +217,14 @@ pub unsafe extern "C" fn device_queue_serve(
     counted(queue.serve(disc, transfer, polls, most).map(|count| count as usize))
 }
 
+/// Answers requests without moving a byte; says how many, or the fault as a negative number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn device_queue_answer(at: usize, polls: u32, most: u32) -> i32 {
+    // SAFETY: an open context, the calling thread's.
+    let queue = unsafe { context::<Device>(at) };
+    counted(queue.answer(polls, most).map(|count| count as usize))
+}
+
 /// Completes and publishes the descriptors of a list.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn device_queue_complete(at: usize, completions: usize, count: usize) {

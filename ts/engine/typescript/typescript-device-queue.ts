@@ -10,7 +10,7 @@ import {
   SECTOR_BYTES,
 } from "../../abi/layout.js";
 import { assert } from "../../errors.js";
-import { checkList, checkServe, checkSize } from "../bounds.js";
+import { checkBatch, checkList, checkServe, checkSize } from "../bounds.js";
 import type { BusRange, DeviceLimits, DeviceQueue, QueueGeometry } from "../engine.js";
 import {
   COMPLETION_WORDS,
@@ -114,6 +114,16 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
 
   serve(disc: BusRange, pio: boolean, polls: number, most: number): number {
     checkServe(this.#views.u8.length, disc, this.#numSectors, polls, most);
+    return this.#drain(disc, pio, polls, most);
+  }
+
+  answer(polls: number, most: number): number {
+    checkBatch(polls, most);
+    return this.#drain(undefined, false, polls, most);
+  }
+
+  /** Does what is new on a disc that lies in the bus; without one, nothing but answer. */
+  #drain(disc: BusRange | undefined, pio: boolean, polls: number, most: number): number {
     if (this.#fault !== 0) return this.#fault;
     const head = this.#look(polls);
     let taken = 0;
@@ -122,7 +132,7 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
       if (index < 0) break;
       taken++;
       const status = this.#check(index);
-      if (status === BlkStatus.OK) this.#perform(disc, pio);
+      if (status === BlkStatus.OK && disc !== undefined) this.#perform(disc, pio);
       this.#completeOne(index, status === BlkStatus.OK ? this.#work() : 0, status);
     }
     this.#publish();

@@ -42,6 +42,7 @@ export interface WasmExports {
     polls: number,
     most: number,
   ): number;
+  device_queue_answer(context: number, polls: number, most: number): number;
   device_queue_complete(context: number, completions: number, count: number): void;
   device_queue_completed(context: number): number;
   device_queue_counters(context: number): number;

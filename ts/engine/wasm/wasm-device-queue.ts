@@ -2,7 +2,7 @@
 // disc in the bus, serves all that is new.
 
 import { assert } from "../../errors.js";
-import { checkList, checkServe, checkSize } from "../bounds.js";
+import { checkBatch, checkList, checkServe, checkSize } from "../bounds.js";
 import type { BusRange, DeviceLimits, DeviceQueue, QueueGeometry } from "../engine.js";
 import { COUNTERS, LIST_CAPACITY } from "../records.js";
 import type { WasmExports } from "./exports.js";
@@ -60,6 +60,11 @@ export class WasmDeviceQueue implements DeviceQueue {
     const { offset, length } = disc;
     const context = this.#context.offset;
     return this.#exports.device_queue_serve(context, offset, length, pio ? 1 : 0, polls, most);
+  }
+
+  answer(polls: number, most: number): number {
+    checkBatch(polls, most);
+    return this.#exports.device_queue_answer(this.#context.offset, polls, most);
   }
 
   resize(numSectors: number): void {
