@@ -47,11 +47,13 @@ export type {
   DiscHandle,
   FileDiscHandle,
   MemoryDiscHandle,
+  NullDiscHandle,
   PartitionDiscHandle,
 } from "./discs/disc.js";
 export { exportedName, type NamedDiscOptions, openDiscNamed } from "./discs/disc-name.js";
 export { FileDisc } from "./discs/file-disc.js";
 export { MemoryDisc } from "./discs/memory-disc.js";
+export { NullDisc } from "./discs/null-disc.js";
 export { PartitionDisc } from "./discs/partition-disc.js";
 export { Endpoint } from "./endpoint/endpoint.js";
 export type {
@@ -95,6 +97,8 @@ export {
 } from "./engine/records.js";
 export type { EngineChoice } from "./engine/select.js";
 export { BlockptError, type BlockptErrorCode } from "./errors.js";
-export { type DiskQueue, openQueue, type QueueHandle } from "./root-complex/disk-queue.js";
+export { type BatchQueue, openBatchQueue } from "./root-complex/batch-queue.js";
+export { type DiskQueue, openQueue } from "./root-complex/disk-queue.js";
+export type { QueueHandle } from "./root-complex/queue-handle.js";
 export type { RemoteDisk } from "./root-complex/remote-disk.js";
 export { type AttachOptions, type ProbeOptions, RootComplex } from "./root-complex/root-complex.js";

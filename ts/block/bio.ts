@@ -3,7 +3,40 @@
 
 import { type BlockptError, callBack } from "../errors.js";
 
-/** A block I/O: what the user of a disk asked for. Reused once it has ended. */
+/**
+ * A block I/O: what the user of a disk asked for. Reused once it has ended.
+ *
+ * @example
+ * ```ts
+ * import { Bio, createBus, Endpoint, MemoryDisc, RootComplex } from "blockpt";
+ * import { Operation } from "blockpt/abi";
+ *
+ * const bus = await createBus();
+ * const endpoint = await Endpoint.create(bus, { controller: "44100000.pcie" });
+ * await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 1024 * 1024));
+ * await endpoint.start();
+ * const rc = await RootComplex.probe(bus);
+ * const disk = await rc.attach("ram0");
+ *
+ * // Reads the disk block after block, the next one at the end of the one before.
+ * const bio = new Bio();
+ * bio.opf = Operation.READ;
+ * bio.lenBytes = 4096;
+ * bio.buffer = disk.allocate(4096);
+ * const error = await new Promise((resolve) => {
+ *   bio.onEnd = () => {
+ *     bio.startSector += 8;
+ *     if (bio.error !== undefined || bio.startSector === disk.sectors) resolve(bio.error);
+ *     else disk.submit(bio);
+ *   };
+ *   disk.submit(bio);
+ * });
+ * console.log(error); // undefined
+ *
+ * await rc.close();
+ * await endpoint.close();
+ * ```
+ */
 export class Bio {
   /** One of `Operation`. */
   opf = 0;
@@ -24,8 +57,8 @@ export class Bio {
   /** @internal */
   reject: (error: BlockptError) => void = nobody;
 
-  /** Whether it has ended. */
-  hasEnded = false;
+  /** Whether nothing of it is in flight. */
+  hasEnded = true;
 
   /** @internal Bytes of which requests were made. */
   submitted = 0;

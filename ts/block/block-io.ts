@@ -160,6 +160,24 @@ export class BlockIo {
     this.#rangeSync(Operation.WRITE_ZEROES, offsetBytes, lenBytes);
   }
 
+  /**
+   * Starts a bio of the caller's own, which is told of its end by its `onEnd`, perhaps before this returns:
+   * what the calls above are made of, without a promise. Its `opf`, `startSector`, `lenBytes` and `buffer`
+   * are the caller's to set; while it is in flight they, and what is in the buffer, are the device's.
+   *
+   * @throws {@link BlockptError} what `read` and its like are rejected with before anything is submitted;
+   * `ERR_BLOCKPT_BUSY` if it is in flight
+   */
+  submit(bio: Bio): void {
+    if (!bio.hasEnded) throw new BlockptError("ERR_BLOCKPT_BUSY", "the bio is in flight");
+    if (this.isStale) this.refresh();
+    const { opf, flags, startSector, lenBytes } = bio;
+    const error =
+      shapeComplaint(bio) ?? this.#complaint(opf, flags, startSector * SECTOR_BYTES, lenBytes);
+    if (error !== undefined) throw error;
+    this.#disk.submit(bio, this.#hwQueue);
+  }
+
   /** Whether the driver knows something of the disk that is not taken yet. */
   protected get isStale(): boolean {
     return false;
@@ -336,4 +354,23 @@ function bufferComplaint(buffer: Uint8Array): BlockptError | undefined {
     "ERR_BLOCKPT_INVALID_ARGUMENT",
     "a Uint8Array is wanted; one over other memory is new Uint8Array(buffer, byteOffset, byteLength)",
   );
+}
+
+/** What is wrong with a bio by itself, whatever its disk. */
+function shapeComplaint(bio: Bio): BlockptError | undefined {
+  const { opf, flags, lenBytes, buffer } = bio;
+  const movesData = opf === Operation.READ || opf === Operation.WRITE;
+  const isFua = flags === DescriptorFlag.FUA && opf === Operation.WRITE;
+  const why =
+    !movesData && !FEATURE_OF.has(opf)
+      ? `there is no operation ${opf}`
+      : flags !== 0 && !isFua
+        ? `operation ${opf} takes no flags ${flags}`
+        : (lenBytes === 0) !== (opf === Operation.FLUSH)
+          ? `operation ${opf} has ${lenBytes} bytes`
+          : movesData && (buffer === undefined || buffer.length < lenBytes)
+            ? `its buffer has ${buffer?.length ?? 0} bytes, ${lenBytes} are wanted`
+            : undefined;
+  if (why === undefined) return movesData ? bufferComplaint(buffer as Uint8Array) : undefined;
+  return new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", `the bio: ${why}`);
 }

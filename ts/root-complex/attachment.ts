@@ -9,7 +9,7 @@ import { BlockptError } from "../errors.js";
 import { type DeviceCommands, type DiscFacts, isRefusal } from "./device-commands.js";
 import { DiskState } from "./disk-state.js";
 import { type EndpointRegisters, msixOf } from "./endpoint-registers.js";
-import type { QueueParts } from "./queue.js";
+import type { QueueParts } from "./queue-end.js";
 import type { DiskPlace } from "./queue-places.js";
 import { RemoteDisk } from "./remote-disk.js";
 

@@ -3,17 +3,11 @@
 
 import { BlockIo } from "../block/block-io.js";
 import type { Bus } from "../bus/bus.js";
-import { BlockptError, checkInteger } from "../errors.js";
-import { DiskState } from "./disk-state.js";
-import { type QueueParts, RemoteQueue } from "./queue.js";
-
-/** What opens a queue of a disk in another thread; can be posted. */
-export interface QueueHandle {
-  /** @internal */
-  readonly parts: QueueParts;
-  /** @internal Tells it from other handles of the same queue. */
-  readonly serial: number;
-}
+import { BlockptError } from "../errors.js";
+import { HostBuffers } from "./host-buffers.js";
+import { RemoteQueue } from "./queue.js";
+import type { QueueParts } from "./queue-end.js";
+import { type QueueHandle, withQueue } from "./queue-handle.js";
 
 /**
  * A queue of an attached disk, and its I/O, in one thread. Made by `openQueue`; a `RemoteDisk` is
@@ -26,9 +20,7 @@ export class DiskQueue extends BlockIo {
   readonly localName: string;
   /** @internal */
   protected readonly queue: RemoteQueue;
-  readonly #bus: Bus;
-  /** Bytes of each buffer, by its address. */
-  readonly #allocated = new Map<number, number>();
+  readonly #buffers: HostBuffers;
   #closed = false;
 
   /** @internal */
@@ -37,7 +29,7 @@ export class DiskQueue extends BlockIo {
     super(queue.disk);
     this.localName = parts.diskName;
     this.queue = queue;
-    this.#bus = bus;
+    this.#buffers = new HostBuffers(bus, parts.diskName);
   }
 
   /** Whether the endpoint is there, as far as this thread has heard. */
@@ -64,19 +56,10 @@ export class DiskQueue extends BlockIo {
    * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SPACE` if host memory has no room; `ERR_BLOCKPT_DETACHED`
    */
   allocate(bytes: number): Uint8Array {
-    checkInteger("bytes", bytes, 1, this.#bus.hostMemory.length);
     if (this.#closed) {
       throw new BlockptError("ERR_BLOCKPT_DETACHED", `${this.localName} was detached`);
     }
-    const address = this.#bus.hostPages.claim(bytes);
-    if (address === undefined) {
-      throw new BlockptError(
-        "ERR_BLOCKPT_NO_SPACE",
-        `host memory has no room for ${bytes} bytes: raise createBus's hostMemoryBytes`,
-      );
-    }
-    this.#allocated.set(address, bytes);
-    return new Uint8Array(this.#bus.buffer, address, bytes);
+    return this.#buffers.allocate(bytes);
   }
 
   /**
@@ -86,21 +69,14 @@ export class DiskQueue extends BlockIo {
    * it is being read or written, also by a request that was given up: the device may still do it
    */
   free(buffer: Uint8Array): void {
-    const isWhole = this.#allocated.get(buffer.byteOffset) === buffer.length;
-    if (buffer.buffer !== this.#bus.buffer || !isWhole) {
-      throw new BlockptError(
-        "ERR_BLOCKPT_INVALID_ARGUMENT",
-        `the buffer is none that ${this.localName} allocated`,
-      );
-    }
+    this.#buffers.check(buffer);
     if (this.queue.isUsing(buffer)) {
       throw new BlockptError(
         "ERR_BLOCKPT_BUSY",
         `the buffer belongs to a request that ${this.localName} has not answered`,
       );
     }
-    this.#allocated.delete(buffer.byteOffset);
-    this.#bus.hostPages.release(buffer.byteOffset);
+    this.#buffers.release(buffer);
   }
 
   /**
@@ -135,12 +111,7 @@ export class DiskQueue extends BlockIo {
   /** @internal Gives back what the device has nothing to do with; everything, if it has left the queue. */
   protected release(hasLeft: boolean): void {
     this.#closed = true;
-    for (const [address, bytes] of this.#allocated) {
-      const isFree =
-        hasLeft || !this.queue.isUsing(new Uint8Array(this.#bus.buffer, address, bytes));
-      if (isFree) this.#bus.hostPages.release(address);
-    }
-    this.#allocated.clear();
+    this.#buffers.releaseAll((buffer) => !hasLeft && this.queue.isUsing(buffer));
     this.queue.close(hasLeft);
   }
 }
@@ -195,25 +166,5 @@ export class DiskQueue extends BlockIo {
  * ```
  */
 export function openQueue(bus: Bus, handle: QueueHandle): DiskQueue {
-  // Whatever was posted here, and came from elsewhere.
-  const parts = (handle as Partial<QueueHandle> | undefined)?.parts;
-  if (parts === undefined || parts.busId !== bus.handle?.layout.id) {
-    const why = "the handle is of another bus, or none that disk.openQueue() gave";
-    throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", why);
-  }
-  const { diskName, index } = parts;
-  const state = new DiskState(parts.state);
-  if (state.isDetached) {
-    throw new BlockptError("ERR_BLOCKPT_DETACHED", `${diskName} was detached`);
-  }
-  if (!state.isLatest(index, handle.serial) || !state.open(index, bus.owner)) {
-    const why = `queue ${index} of ${diskName} was opened with this handle before, or given back`;
-    throw new BlockptError("ERR_BLOCKPT_STATE", why);
-  }
-  try {
-    return new DiskQueue(bus, parts);
-  } catch (error) {
-    state.unopen(index);
-    throw error;
-  }
+  return withQueue(bus, handle, (parts) => new DiskQueue(bus, parts));
 }

@@ -7,117 +7,51 @@ import type { Operations } from "../block/operations.js";
 import type { Request, Segment } from "../block/request.js";
 import { TagSet } from "../block/tag-set.js";
 import type { Bus } from "../bus/bus.js";
-import type { MsixLocation } from "../bus/config-space.js";
-import { Doorbell } from "../bus/doorbell.js";
-import { isEndpointHere } from "../bus/local-endpoints.js";
-import type { DriverQueue, QueueGeometry } from "../engine/engine.js";
-import { COMPLETION_WORDS, CompletionWord, QueueFault } from "../engine/records.js";
+import type { DriverQueue } from "../engine/engine.js";
+import { COMPLETION_WORDS, CompletionWord } from "../engine/records.js";
 import { BlockptError } from "../errors.js";
-import {
-  CompletionLadder,
-  type CompletionSource,
-  CROWDED_SPIN_MS,
-  LOST_INTERRUPT_MS,
-  SPIN_MS,
-} from "./completion.js";
-import { DiskState, offline } from "./disk-state.js";
-import { EndpointWatch } from "./endpoint-watch.js";
+import { CompletionLadder, type CompletionSource } from "./completion.js";
+import { type DiskState, offline } from "./disk-state.js";
 import { KeepAlive } from "./keep-alive.js";
-
-/** What a queue is made from, in whatever thread. */
-export interface QueueParts {
-  /** Which bus it is on. */
-  readonly busId: number;
-  /** What the disk is called here. */
-  readonly diskName: string;
-  /** Which of its queues. */
-  readonly index: number;
-  readonly geometry: QueueGeometry;
-  /** The doorbell block, in the bus, if the endpoint has one. */
-  readonly doorbell: number | undefined;
-  /** The MSI-X vector, counted from 0; undefined if the function has none. */
-  readonly vector: number | undefined;
-  /** Where the vector writes. */
-  readonly interruptAddress: number;
-  readonly msix: MsixLocation;
-  /** The words of `DiskState`. */
-  readonly state: SharedArrayBuffer;
-  readonly readOnly: boolean;
-  readonly features: number;
-  readonly logicalBlockBytes: number;
-  readonly maxLenBytes: number;
-  readonly requestTimeoutMs: number;
-}
+import { QueueEnd, type QueueOwner, type QueueParts } from "./queue-end.js";
 
 /** Puts after which they are published, at the latest: less than an engine's list has room for. */
 const COMMIT_EVERY = 128;
 
-export class RemoteQueue implements Operations, CompletionSource {
+export class RemoteQueue implements Operations, CompletionSource, QueueOwner {
   readonly disk: GenDisk<"added">;
-  readonly state: DiskState;
+  readonly #end: QueueEnd;
   readonly #bus: Bus;
   readonly #parts: QueueParts;
   readonly #tags: TagSet;
   readonly #ladder: CompletionLadder;
-  readonly #doorbell: Doorbell | undefined;
   /** Holds the event loop while something is waited for. */
   readonly #keepAlive = new KeepAlive();
-  /** Whether another thread than this one clears the rings. */
-  readonly #isShared: boolean;
-  readonly #onSuspect: () => void;
-  readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
   /** Of each tag: where its data is on the bus, how much of it is mapped, whether it is a bounce. */
   readonly #address: Uint32Array;
   readonly #mapped: Uint32Array;
   readonly #bounced: Uint8Array;
-  /** Undefined before the disk was online. */
-  #driver: DriverQueue | undefined;
   #isClosed = false;
   /** Closed while the device has something still: what that is stays its own. */
   #isAbandoned = false;
-  #watch: EndpointWatch;
-  #version: number;
-  #epoch: number;
   #staged = 0;
-  /** Since when a call that waits looks in vain; 0 if none does. */
-  #vainSince = 0;
 
   /** @param onSuspect - hears, in the thread that attached the disk, that the endpoint has left the queue */
   constructor(bus: Bus, parts: QueueParts, onSuspect?: () => void) {
     const depth = parts.geometry.numDescriptors - 1;
-    const { doorbell } = parts;
     this.#bus = bus;
     this.#parts = parts;
-    this.#isShared = onSuspect === undefined;
-    this.#onSuspect = onSuspect ?? (() => {});
-    this.state = new DiskState(parts.state);
-    this.#words = new Int32Array(bus.buffer);
     this.#bytes = new Uint8Array(bus.buffer);
     this.#address = new Uint32Array(depth);
     this.#mapped = new Uint32Array(depth);
     this.#bounced = new Uint8Array(depth);
-    if (doorbell !== undefined) this.#doorbell = Doorbell.ofQueue(bus.buffer, doorbell);
-    bus.msix.locate(parts.msix, bus.bar.offset);
-    // Its rings are not written while the disk is offline, nor while they are being cleared.
-    do {
-      this.#version = this.state.version;
-      this.#epoch = this.state.epoch;
-    } while (!this.state.enter(parts.index, this.#epoch));
-    try {
-      if (this.state.isOnline) {
-        const position = this.state.position(parts.index, this.#epoch);
-        this.#driver = bus.engine.openDriverQueue(parts.geometry, position);
-      }
-    } finally {
-      this.state.leave(parts.index);
-    }
-    this.#watch = new EndpointWatch(bus);
+    this.#end = new QueueEnd(bus, parts, this, onSuspect);
     this.#tags = new TagSet(1, depth);
     this.disk = new GenDisk(this.#tags, this, {
       name: parts.diskName,
       limits: {
-        sectors: this.state.sectors,
+        sectors: this.#end.state.sectors,
         logicalBlockBytes: parts.logicalBlockBytes,
         maxLenBytes: parts.maxLenBytes,
         readOnly: parts.readOnly,
@@ -129,7 +63,12 @@ export class RemoteQueue implements Operations, CompletionSource {
     }).add();
     const { vector, interruptAddress } = parts;
     this.#ladder = new CompletionLadder(this, bus, vector, interruptAddress, this.#keepAlive);
-    if (this.#driver === undefined) this.#failOffline();
+    if (this.#end.driver === undefined) this.#failOffline();
+  }
+
+  /** What the threads of the disk share. */
+  get state(): DiskState {
+    return this.#end.state;
   }
 
   get inFlight(): number {
@@ -157,10 +96,10 @@ export class RemoteQueue implements Operations, CompletionSource {
 
   queueRq(request: Request, isLast: boolean): number {
     if (this.isStale) {
-      const epoch = this.#epoch;
+      const { epoch } = this.#end;
       this.refresh();
       // The request ended there, and is nobody's now.
-      if (this.#epoch !== epoch) return BlkStatus.OK;
+      if (this.#end.epoch !== epoch) return BlkStatus.OK;
     }
     const { tag, opf } = request;
     let address = 0;
@@ -176,7 +115,7 @@ export class RemoteQueue implements Operations, CompletionSource {
       // Mapped before the descriptor is published, unmapped after its completion.
       this.#bus.iommu?.map(address, request.lenBytes);
     }
-    (this.#driver as DriverQueue).put(
+    (this.#end.driver as DriverQueue).put(
       request.startSector,
       address,
       request.lenBytes,
@@ -190,16 +129,7 @@ export class RemoteQueue implements Operations, CompletionSource {
 
   commitRqs(): void {
     this.#staged = 0;
-    if (!this.#isShared) {
-      this.#driver?.publish();
-    } else if (this.state.enter(this.#parts.index, this.#epoch)) {
-      this.#driver?.publish();
-      this.state.leave(this.#parts.index);
-    } else {
-      this.refresh();
-      return;
-    }
-    this.#doorbell?.ring();
+    if (!this.#end.publish()) this.refresh();
   }
 
   complete(request: Request, status: number): void {
@@ -231,16 +161,9 @@ export class RemoteQueue implements Operations, CompletionSource {
 
   poll(_hwQueue: number, waitMs: number): number {
     const count = this.reap();
-    if (count > 0) {
-      this.#vainSince = 0;
-      this.#bus.spinners.leave();
-    }
-    if (count > 0 || waitMs === 0 || this.#mayLookOn()) return count;
-    if (!isEndpointHere(this.#bus.buffer) && !this.#watch.lives()) {
-      this.#suspect("the endpoint is gone");
-      return 0;
-    }
-    return this.#block(Math.min(waitMs, LOST_INTERRUPT_MS));
+    if (count > 0) this.#end.progressed();
+    if (count > 0 || waitMs === 0 || this.#end.mayLookOn()) return count;
+    return this.#end.block(waitMs, this.#look);
   }
 
   mayMerge(request: Request, buffer: Uint8Array): boolean {
@@ -257,16 +180,16 @@ export class RemoteQueue implements Operations, CompletionSource {
 
   reap(): number {
     if (this.isStale) this.refresh();
-    const driver = this.#driver;
-    if (this.disk.failure() !== undefined || driver === undefined) return 0;
+    const { driver } = this.#end;
+    if (this.failure !== undefined || driver === undefined) return 0;
     const count = driver.reap();
     if (count < 0) {
-      this.#fault(-count);
+      this.#end.fault(-count);
       return 0;
     }
     const { completions } = driver;
-    const epoch = this.#epoch;
-    for (let index = 0; index < count && this.#epoch === epoch; index++) {
+    const { epoch } = this.#end;
+    for (let index = 0; index < count && this.#end.epoch === epoch; index++) {
       const record = index * COMPLETION_WORDS;
       const tag = completions[record + CompletionWord.tag] as number;
       const request = this.#tags.find(0, tag);
@@ -277,49 +200,37 @@ export class RemoteQueue implements Operations, CompletionSource {
     return count;
   }
 
+  get failure(): BlockptError | undefined {
+    return this.disk.failure();
+  }
+
+  fail(error: BlockptError): void {
+    this.disk.fail(0, error);
+  }
+
   /** Whether something has changed. */
   get isStale(): boolean {
-    return this.state.version !== this.#version && !this.#isClosed;
+    return this.#end.isStale;
   }
 
   /** Takes what has changed of the disk: its size, and whether it is online. */
   refresh(): void {
     if (this.#isClosed) return;
-    this.#version = this.state.version;
-    const { epoch, sectors } = this.state;
-    this.disk.resize(sectors);
-    if (epoch === this.#epoch) return;
-    this.#epoch = epoch;
+    const isCleared = this.#end.refresh();
+    this.disk.resize(this.#end.state.sectors);
+    if (!isCleared) return;
     this.#failOffline();
-    if (!this.state.isOnline) return;
+    if (!this.#end.state.isOnline) return;
     // It is back: nothing of what was outstanding is its own any more.
     this.disk.reclaimAll(0);
-    this.#driver?.close();
-    this.#driver = this.#bus.engine.openDriverQueue(this.#parts.geometry, 0);
-    this.#watch = new EndpointWatch(this.#bus);
+    this.#end.reopen();
     this.#staged = 0;
     this.disk.resume(0);
   }
 
   /** Resolves once the disk is online. */
-  async whenOnline(): Promise<void> {
-    this.#keepAlive.ref();
-    try {
-      for (;;) {
-        const { version } = this.state;
-        this.refresh();
-        // It may be gone, and nobody have noticed.
-        if (this.disk.failure() === undefined && !this.#watch.lives()) {
-          this.#suspect("the endpoint is gone");
-        }
-        const failure = this.disk.failure();
-        if (failure === undefined) return;
-        if (failure.code !== "ERR_BLOCKPT_OFFLINE") throw failure;
-        await this.state.versionChange(version, 1000);
-      }
-    } finally {
-      this.#keepAlive.unref();
-    }
+  whenOnline(): Promise<void> {
+    return this.#end.whenOnline(this.#keepAlive);
   }
 
   /**
@@ -333,63 +244,13 @@ export class RemoteQueue implements Operations, CompletionSource {
     this.disk.remove();
     this.#keepAlive.close();
     this.#ladder.close();
-    const { index } = this.#parts;
-    if (this.#isAbandoned) this.state.abandon(index);
-    else this.state.release(index, this.#driver?.position ?? 0, this.#epoch);
-    this.#driver?.close();
+    this.#end.close(this.#isAbandoned);
   }
+
+  readonly #look = (): number => this.reap();
 
   #failOffline(): void {
-    this.disk.fail(0, offline(this.#parts.diskName, "the endpoint is gone"));
-  }
-
-  #fault(fault: number): void {
-    // The rings may have been cleared since: then this was no fault.
-    if (this.isStale) {
-      this.refresh();
-    } else if (!this.#watch.lives()) {
-      // A BAR that was reset has rings that make no sense.
-      this.#suspect("the endpoint is gone");
-    } else if (fault === QueueFault.GONE) {
-      this.#suspect("the endpoint has left the queue");
-    } else {
-      const why = `the endpoint broke the protocol on the device ring (fault ${fault})`;
-      this.disk.fail(0, new BlockptError("ERR_BLOCKPT_PROTOCOL", why));
-    }
-  }
-
-  /** The endpoint is gone, as far as can be seen from here: the thread that attached the disk sees to it. */
-  #suspect(why: string): void {
-    this.disk.fail(0, offline(this.#parts.diskName, why));
-    this.state.suspect();
-    this.#onSuspect();
-  }
-
-  /** Whether a call that waits had better look once more than sleep. */
-  #mayLookOn(): boolean {
-    const now = performance.now();
-    if (this.#vainSince === 0) this.#vainSince = now;
-    const vainMs = now - this.#vainSince;
-    if (vainMs < CROWDED_SPIN_MS) return true;
-    if (vainMs < SPIN_MS && !this.#bus.spinners.areCrowded()) return true;
-    this.#vainSince = 0;
-    this.#bus.spinners.leave();
-    return false;
-  }
-
-  /** Waits for the interrupt, as the completion ladder does, but blocks. */
-  #block(waitMs: number): number {
-    const { vector, interruptAddress } = this.#parts;
-    const word = interruptAddress / 4;
-    Atomics.store(this.#words, word, 0);
-    if (vector !== undefined) this.#bus.msix.unmask(vector);
-    let count = this.reap();
-    if (count === 0 && this.disk.failure() === undefined) {
-      Atomics.wait(this.#words, word, 0, waitMs);
-      count = this.reap();
-    }
-    if (vector !== undefined) this.#bus.msix.mask(vector);
-    return count;
+    this.fail(offline(this.#parts.diskName, "the endpoint is gone"));
   }
 
   /** Copies a request's data to pages of host memory, or finds pages for it; undefined if there are none. */

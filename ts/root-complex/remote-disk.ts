@@ -2,8 +2,9 @@
 
 import type { Bus } from "../bus/bus.js";
 import { BlockptError } from "../errors.js";
-import { DiskQueue, type QueueHandle } from "./disk-queue.js";
-import type { QueueParts } from "./queue.js";
+import { DiskQueue } from "./disk-queue.js";
+import type { QueueParts } from "./queue-end.js";
+import type { QueueHandle } from "./queue-handle.js";
 
 /** What a disk is made from. */
 export interface RemoteDiskParts {
