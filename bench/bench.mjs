@@ -1,26 +1,25 @@
-// The benchmark: `node bench/bench.mjs --help`. Measures the package as it was built.
-// This file owns the arguments, the two buses and the order of things.
-//
-// Both engines and their limits take turns in one thread of one process, on one bus
-// each: a second instance of the wasm engine in a thread makes the calls of both slower.
+// The benchmark: `node bench/bench.mjs --help`. Measures the package as it was built: its pieces, and jobs as
+// `blockpt bench` runs them. This file owns the arguments and the order of things.
 
 import { Command } from "commander";
 
 /** @typedef {import("./rounds.mjs").Section} Section */
 
-/** What pieces and whole reads are worth. */
+/** What pieces and jobs are worth. */
 const FULL = {
-  pieces: { rounds: 9, milliseconds: 40, warmUpMilliseconds: 80, tries: 1 },
-  reads: { rounds: 9, milliseconds: 180, warmUpMilliseconds: 300, tries: 3 },
+  pieces: { rounds: 9, milliseconds: 40, warmUpMilliseconds: 80 },
+  jobs: { rounds: 9, milliseconds: 200, tries: 3 },
 };
 const QUICK = {
-  pieces: { rounds: 3, milliseconds: 5, warmUpMilliseconds: 15, tries: 1 },
-  reads: { rounds: 3, milliseconds: 40, warmUpMilliseconds: 80, tries: 1 },
+  pieces: { rounds: 3, milliseconds: 5, warmUpMilliseconds: 15 },
+  jobs: { rounds: 2, milliseconds: 30, tries: 1 },
 };
 
 const command = new Command("bench")
   .usage("[--json] [--quick] [filter…]")
-  .description("Measures the wasm engine against the typescript engine, and both against limits.")
+  .description(
+    "Measures the engines' pieces against each other, and disks against what limits them.",
+  )
   .argument(
     "[filters...]",
     "parts of `section: row` of what to measure, in any case; all by default",
@@ -30,21 +29,19 @@ const command = new Command("bench")
   .addHelpText(
     "after",
     `
-Sections: descriptors, rings, copies, block, memory, file, dma, threads, idle.
+Sections of pieces: descriptors, rings, copies, block, idle.
+Groups of jobs: memory, apis, protocol, engines, large, dma, file, queues.
 
 Examples:
-  npm run bench                                all of it: four minutes, more where others disturb it
-  node bench/bench.mjs --quick                 a smoke test of some 40 seconds
-  node bench/bench.mjs memory file             whole reads
+  npm run bench                                all of it: some ten minutes
+  node bench/bench.mjs --quick                 a smoke test of a minute
+  node bench/bench.mjs memory file             two groups
   node bench/bench.mjs "copies: 4 KiB DMA"     two rows of a section
   node bench/bench.mjs --json > results.json   for another program`,
   )
   .parse();
 
 try {
-  // A signal ends the process in the way that runs exit handlers.
-  process.once("SIGINT", () => process.exit(130));
-  process.once("SIGTERM", () => process.exit(143));
   await run(command.args, command.opts());
 } catch (error) {
   const missing =
@@ -59,74 +56,128 @@ try {
  */
 async function run(filters, { json = false, quick = false }) {
   // Loaded late: they need the built package, and `--help` does not.
-  const { createBus } = await import("blockpt");
-  const { HandOverProbe } = await import("./hand-over.mjs");
+  const { Cleanup, headLines, nameOf } = await import("../dist/bench.js");
+  const { environment } = await import("./environment.mjs");
+  const { GROUPS } = await import("./groups.mjs");
   const { block } = await import("./block-layer.mjs");
   const { copies, descriptors, rings } = await import("./pieces.mjs");
-  const { dma, file, memory } = await import("./end-to-end.mjs");
-  const { idle, threads } = await import("./threads.mjs");
-  const { measureSection } = await import("./rounds.mjs");
-  const table = await import("./table.mjs");
+  const { idle } = await import("./idle.mjs");
 
-  const { pieces, reads } = quick ? QUICK : FULL;
-  /** @type {[Section, import("./rounds.mjs").Effort][]} */
-  const all = [
-    [descriptors, pieces],
-    [rings, pieces],
-    [copies, pieces],
-    [block, pieces],
-    [memory, reads],
-    [file, reads],
-    [dma, reads],
-    [threads, reads],
-    [idle, pieces],
-  ];
-  const chosen = all
-    .map(([section, effort]) => ({ section, effort, rows: chooseRows(section, filters) }))
+  const sections = [descriptors, rings, copies, block, idle]
+    .map((section) => ({
+      section,
+      rows: section.rows.filter(({ name }) => isChosen(filters, section.id, name)),
+    }))
     .filter(({ rows }) => rows.length > 0);
-  if (chosen.length === 0) {
+  const groups = GROUPS.map((group) => ({
+    ...group,
+    jobs: group.jobs.filter((job) => isChosen(filters, group.id, nameOf(job, group.jobs))),
+  })).filter(({ jobs }) => jobs.length > 0);
+  if (sections.length + groups.length === 0) {
     command.error(`error: no row matches ${filters.join(", ")}; see --help for the sections`);
   }
-
-  const environment = table.describeEnvironment();
-  if (!json) console.log(table.formatHead(environment, reads));
+  const cleanup = new Cleanup();
+  for (const [signal, code] of /** @type {const} */ ([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ])) {
+    process.once(signal, () => void cleanup.run().finally(() => process.exit(code)));
+  }
+  const made = environment();
+  const say = (/** @type {string} */ text) => {
+    if (!json) console.log(text);
+  };
+  say([...headLines(made), ""].join("\n"));
   const start = performance.now();
+  const effort = quick ? QUICK : FULL;
+  const results = {
+    sections: await measureSections(sections, effort.pieces, say),
+    groups: await measureGroups(groups, effort.jobs, say, cleanup),
+  };
+  await cleanup.run();
+  const seconds = (performance.now() - start) / 1000;
+  if (json) {
+    console.log(
+      JSON.stringify({ environment: made, effort, filters, seconds, ...results }, null, 2),
+    );
+  }
+  say(`Took ${seconds.toFixed(0)} s.`);
+}
+
+/**
+ * Both engines take turns in one thread, on one bus each.
+ *
+ * @param {{ section: Section, rows: import("./rounds.mjs").Row[] }[]} sections
+ * @param {import("./rounds.mjs").Effort} effort
+ * @param {(text: string) => void} say
+ */
+async function measureSections(sections, effort, say) {
+  if (sections.length === 0) return [];
+  const { createBus } = await import("blockpt");
+  const { measureSection } = await import("./rounds.mjs");
+  const { formatSection } = await import("./table.mjs");
   const size = { hostMemoryBytes: 64 << 20 };
   const buses = {
     wasm: await createBus({ ...size, engine: "wasm" }),
     typescript: await createBus({ ...size, engine: "typescript" }),
   };
-  const probe = new HandOverProbe();
   const results = [];
-  try {
-    await probe.ready();
-    for (const { section, effort, rows } of chosen) {
-      const measured = await measureSection(section, rows, buses, effort, probe, showProgress);
-      showProgress("");
-      results.push(measured);
-      if (!json) console.log(table.formatSection(measured));
-    }
-  } finally {
-    await probe.close();
-    buses.wasm.close();
-    buses.typescript.close();
+  for (const { section, rows } of sections) {
+    const measured = await measureSection(section, rows, buses, effort, showProgress);
+    showProgress("");
+    results.push(measured);
+    say(formatSection(measured));
   }
-  const seconds = (performance.now() - start) / 1000;
-  if (json)
-    console.log(JSON.stringify({ ...environment, quick, filters, seconds, results }, null, 2));
-  else console.log(`Took ${seconds.toFixed(0)} s.`);
+  buses.wasm.close();
+  buses.typescript.close();
+  return results;
 }
 
 /**
- * @param {Section} section
- * @param {string[]} filters
+ * Each group has buses of its own, which are gone before the next one is measured.
+ *
+ * @param {import("./groups.mjs").Group[]} groups
+ * @param {import("../ts/cli/bench/measure.js").Effort} effort
+ * @param {(text: string) => void} say
+ * @param {import("../ts/cli/cleanup.js").Cleanup} cleanup
  */
-function chooseRows(section, filters) {
-  if (filters.length === 0) return section.rows;
-  return section.rows.filter((row) => {
-    const name = `${section.id}: ${row.name}`.toLowerCase();
-    return filters.some((filter) => name.includes(filter.toLowerCase()));
-  });
+async function measureGroups(groups, effort, say, cleanup) {
+  if (groups.length === 0) return [];
+  const { Cleanup, HandOverProbe, measure, nameOf, openRig, resultLines } = await import(
+    "../dist/bench.js"
+  );
+  const { colour } = await import("./table.mjs");
+  const probe = await HandOverProbe.start();
+  cleanup.add(() => probe.close());
+  const results = [];
+  for (const { id, title, jobs } of groups) {
+    const own = new Cleanup();
+    const forget = cleanup.add(() => own.run());
+    const rig = await openRig(jobs, own);
+    const measured = await measure(rig, effort, probe, (done, job) => {
+      showProgress(`${id}: ${done + 1}, ${nameOf(job, jobs)}`);
+    });
+    showProgress("");
+    forget();
+    await own.run();
+    results.push({ id, title, results: measured });
+    say(
+      [`${colour.bold(title)} ${colour.dim(`[${id}]`)}`, ...resultLines(measured, colour), ""].join(
+        "\n",
+      ),
+    );
+  }
+  return results;
+}
+
+/**
+ * @param {string[]} filters
+ * @param {string} id
+ * @param {string} name
+ */
+function isChosen(filters, id, name) {
+  const text = `${id}: ${name}`.toLowerCase();
+  return filters.length === 0 || filters.some((filter) => text.includes(filter.toLowerCase()));
 }
 
 /** @param {string} text - replaces the line before; a terminal alone shows it */

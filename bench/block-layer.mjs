@@ -5,8 +5,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Bio, GenDisk, TagSet } from "blockpt";
 import { BlkStatus, Operation } from "blockpt/abi";
+import { median } from "../dist/bench.js";
 import { openPlace, perSecond, randomSectors } from "./pieces.mjs";
-import { median } from "./statistics.mjs";
 
 /** @typedef {import("blockpt").Request} Request */
 /** @typedef {import("./pieces.mjs").Place} Place */
@@ -40,7 +40,6 @@ export const block = {
     "Heap: how much it grows, with a collection before and none between.",
   ],
   subjects: ["wasm", "typescript", "reference"],
-  acrossCores: false,
   rows: [BY_ITSELF, UNDER_A_DISK, ALLOCATED],
   open(buses) {
     const places = { wasm: openPlace(buses.wasm), typescript: openPlace(buses.typescript) };

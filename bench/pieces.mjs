@@ -51,7 +51,6 @@ export const descriptors = {
   title: "Descriptors: encode and decode",
   notes: ["Each is written into a table in descriptor space and read back."],
   subjects: ENGINES,
-  acrossCores: false,
   rows: CALLS,
   open: (buses) =>
     openPieces(CALLS, ENGINES, (row, subject) => descriptorPiece(busOf(buses, subject), row.count)),
@@ -63,7 +62,6 @@ export const rings = {
   title: "Rings: push and pop",
   notes: [`Each entry of a ring of ${NUM_DESCRIPTORS} is pushed, published and popped.`],
   subjects: ENGINES,
-  acrossCores: false,
   rows: CALLS,
   open: (buses) =>
     openPieces(CALLS, ENGINES, (row, subject) => ringPiece(busOf(buses, subject), row.count)),
@@ -93,7 +91,6 @@ export const copies = {
     "Reference: copyWithin of memory that is not shared.",
   ],
   subjects: EVERYBODY,
-  acrossCores: false,
   rows: COPIES,
   open: openCopies,
 };

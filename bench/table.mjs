@@ -1,65 +1,15 @@
-// How results are shown: a table for each section, or one JSON document.
+// How the pieces' results are shown: a table for each section.
 
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { availableParallelism, cpus, release, totalmem, type } from "node:os";
-import { fileURLToPath } from "node:url";
 import Table from "cli-table3";
 import picocolors from "picocolors";
-import { DISTURBED_CPU } from "./rounds.mjs";
 
 /** @typedef {Awaited<ReturnType<typeof import("./rounds.mjs").measureSection>>} MeasuredSection */
 /** @typedef {import("./rounds.mjs").MeasuredRow} MeasuredRow */
-/** @typedef {import("./statistics.mjs").Summary} Summary */
+/** @typedef {import("../ts/cli/bench/statistics.js").Summary} Summary */
 
-const colour = picocolors.createColors(
+export const colour = picocolors.createColors(
   process.stdout.isTTY === true && (process.env.NO_COLOR ?? "") === "",
 );
-
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
-
-/** What the figures were measured on. */
-export function describeEnvironment() {
-  const manifest = JSON.parse(readFileSync(`${ROOT}package.json`, "utf8"));
-  return {
-    date: new Date().toISOString(),
-    version: manifest.version,
-    revision: git("rev-parse", "--short", "HEAD"),
-    modified: git("status", "--porcelain", "--", "ts", "crates", "bench") !== "",
-    node: process.version,
-    v8: process.versions.v8,
-    cpu: cpus()[0]?.model.trim() ?? "unknown",
-    cores: availableParallelism(),
-    memoryBytes: totalmem(),
-    system: `${type()} ${release()} ${process.arch}`,
-  };
-}
-
-/** @param {string[]} args - gives undefined outside of a repository */
-function git(...args) {
-  try {
-    const options = { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] };
-    return execFileSync("git", args, /** @type {const} */ (options)).trim();
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * @param {ReturnType<typeof describeEnvironment>} environment
- * @param {import("./rounds.mjs").Effort} effort
- */
-export function formatHead(environment, effort) {
-  const { version, revision, modified, node, cpu, cores, system, date } = environment;
-  const state = revision === undefined ? "" : ` (${revision}${modified ? ", modified" : ""})`;
-  return [
-    `${colour.bold(`blockpt ${version}`)}${state}, ${date}`,
-    `node ${node}, ${cpu}, ${cores} cores, ${system}`,
-    `Medians of ${effort.rounds} rounds, min–max beside them. Ratios are of speeds, ` +
-      "each of one round: above 1 the first is the faster one.",
-    "",
-  ].join("\n");
-}
 
 /** @param {MeasuredSection} section */
 export function formatSection(section) {
@@ -97,18 +47,7 @@ export function formatSection(section) {
     ]);
   }
   const lines = [...section.notes, ...section.remarks];
-  if (section.acrossCores) lines.push(formatConditions(section));
   return `${colour.bold(section.title)} ${colour.dim(`[${section.id}]`)}\n${table}\n${lines.join("\n")}\n`;
-}
-
-/** @param {MeasuredSection} section */
-function formatConditions({ conditions }) {
-  const { handOverNanoseconds: handOver, othersCpu } = conditions;
-  const disturbed = othersCpu.rounds.filter((cpu) => cpu > DISTURBED_CPU).length;
-  const text = `A hand-over between cores took ${formatSummary(handOver)} ns.`;
-  if (disturbed === 0) return colour.dim(text);
-  const share = Math.round((disturbed / othersCpu.rounds.length) * 100);
-  return colour.yellow(`${text} Other processes disturbed ${share} % of the measurements.`);
 }
 
 /**

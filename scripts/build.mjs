@@ -3,8 +3,8 @@
 //   dist/index.js abi.js queue-worker.js   bundles that share chunks; they import nothing from npm:
 //                                          what parses partition tables is in a chunk of its own
 //   dist/blockpt.wasm                      the committed engine, beside the chunk that loads it
-//   dist/cli.js demo-*.js                  the command line and its demo's two threads, with what only
-//                                          they need; import `blockpt` as any user does
+//   dist/cli.js demo-*.js bench*.js        the command line, its demo's two threads, and what measures, with
+//                                          what only they need; import `blockpt` as any user does
 //   dist/cli-*.js                          what only some of the commands load: the shell's is the most
 //   dist/types                             declarations
 
@@ -77,6 +77,9 @@ const commandLine = await build({
   metafile: true,
   entryPoints: {
     cli: "ts/cli/cli.ts",
+    bench: "ts/cli/bench/index.ts",
+    "bench-hand-over": "ts/cli/bench/hand-over-worker.ts",
+    "bench-load": "ts/cli/bench/load-worker.ts",
     "demo-endpoint": "ts/cli/demo/endpoint-worker.ts",
     "demo-root-complex": "ts/cli/demo/root-complex-worker.ts",
   },

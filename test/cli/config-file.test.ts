@@ -87,7 +87,7 @@ functions:
     ],
     [
       "bus: { bar_bytes: 64Q }",
-      'disks.yaml:1:19: bus.bar_bytes: a size in bytes, or as 64K, 64M or 1G, is wanted, not "64Q"',
+      'disks.yaml:1:19: bus.bar_bytes: a size in bytes, or as 64K, 64M, 1G or 1T, is wanted, not "64Q"',
     ],
     ["bus: { iommu: 1 }", "disks.yaml:1:15: bus.iommu: true or false is wanted, not 1"],
     ["bus: []", "disks.yaml:1:1: bus: a map of keys and values is wanted, not a list"],

@@ -34,7 +34,7 @@ function closureOf(name: string, found = new Set<string>()): Set<string> {
   return found;
 }
 
-const scripts = readdirSync(dist("")).filter((name) => /^(cli|demo)\b.*\.js$/.test(name));
+const scripts = readdirSync(dist("")).filter((name) => /^(bench|cli|demo)\b.*\.js$/.test(name));
 const isOfShell = (name: string): boolean => textOf(name).includes("pipefail");
 
 test("the command line imports the library, Node's own modules and itself, and nothing else", () => {

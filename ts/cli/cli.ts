@@ -4,6 +4,7 @@
 import { createRequire } from "node:module";
 import { Command, CommanderError } from "commander";
 import { addApplyCommand } from "./apply.js";
+import { addBenchCommand } from "./bench.js";
 import { Cleanup } from "./cleanup.js";
 import { addCompletionCommand } from "./completion.js";
 import { addCopyCommand } from "./copy.js";
@@ -30,6 +31,7 @@ Examples:
   $ blockpt apply disks.yaml         have what runs be as a config file says
   $ blockpt copy disk.img /dev/sdb --verify
                                      one disc to another, through the rings
+  $ blockpt bench --depth 1,32       how fast disks are here
   $ blockpt sh --disc mmcblk0=disk.img
                                      a shell in which both drivers are configured by hand
   $ blockpt help demo                all options of a command
@@ -58,6 +60,7 @@ function makeProgram(cleanup: Cleanup): Command {
   addDumpCommand(program);
   addApplyCommand(program, context);
   addInspectCommand(program, context);
+  addBenchCommand(program, context);
   addCopyCommand(program, context);
   addCompletionCommand(program);
   return program;

@@ -12,7 +12,15 @@ export interface Progress {
   stop(): void;
 }
 
+/** Follows something of so many steps. */
+export interface Steps {
+  /** @param what - what the next step is */
+  update(done: number, what: string): void;
+  stop(): void;
+}
+
 export interface Screen {
+  readonly colors: ReturnType<typeof picocolors.createColors>;
   /** An empty line, or one with text. */
   line(text?: string): void;
   heading(text: string): void;
@@ -24,9 +32,12 @@ export interface Screen {
   check(passed: boolean, text: string): void;
   success(text: string): void;
   progress(totalBytes: number): Progress;
+  steps(total: number): Steps;
 }
 
 const MIB = 1024 * 1024;
+/** Letters that a line of 80 has left for it. */
+const MOST_WHAT = 36;
 
 /** Neither picocolors' own rule, which colours pipes where `CI` is set, nor commander's. */
 export function mayColour(stream: NodeJS.WriteStream): boolean {
@@ -44,6 +55,7 @@ export function createScreen(
     if (!quiet) stream.write(`${text}\n`);
   };
   return {
+    colors,
     line,
     heading: (text) => line(`\n${colors.bold(text)}`),
     command: (text) => line(`${colors.dim("#")} ${colors.cyan(text)}`),
@@ -54,6 +66,10 @@ export function createScreen(
       line(`  ${passed ? colors.green("ok    ") : colors.red("FAILED")} ${text}`);
     },
     success: (text) => line(`\n${colors.green(text)}`),
+    steps: (total) =>
+      !quiet && stream.isTTY
+        ? stepBar(total, cleanup, stream)
+        : { update: () => {}, stop: () => {} },
     progress: (totalBytes) =>
       !quiet && stream.isTTY ? bar(totalBytes, cleanup, stream) : plainProgress(),
   };
@@ -89,6 +105,27 @@ function bar(totalBytes: number, cleanup: Cleanup, stream: NodeJS.WriteStream): 
       if (doneBytes === totalBytes) single.update(Math.ceil(totalBytes / MIB));
       single.stop();
       forget();
+    },
+  };
+}
+
+function stepBar(total: number, cleanup: Cleanup, stream: NodeJS.WriteStream): Steps {
+  const single = new SingleBar({
+    stream,
+    format: "  [{bar}] {value} of {total}  {what}",
+    barsize: 24,
+    barIncompleteChar: " ",
+    hideCursor: true,
+    clearOnComplete: true,
+  });
+  single.start(total, 0, { what: "" });
+  const forget = cleanup.add(() => single.stop());
+  return {
+    update: (done, what) => single.update(done, { what: what.slice(0, MOST_WHAT) }),
+    stop: () => {
+      forget();
+      single.update(total, { what: "" });
+      single.stop();
     },
   };
 }

@@ -1,10 +1,15 @@
 // Sizes as people write them: bytes, or K, M and G in powers of 1024, as in `memory:64M`.
 
-const SIZE = /^(\d+)(?:b|([kmg])(?:i?b)?)?$/i;
-const UNITS: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+const SIZE = /^(\d+)(?:b|([kmgt])(?:i?b)?)?$/i;
+const UNITS: Readonly<Record<string, number>> = {
+  k: 1024,
+  m: 1024 ** 2,
+  g: 1024 ** 3,
+  t: 1024 ** 4,
+};
 
 /** What accepts sizes, for messages. */
-export const SIZE_WANTED = "a size in bytes, or as 64K, 64M or 1G,";
+export const SIZE_WANTED = "a size in bytes, or as 64K, 64M, 1G or 1T,";
 
 /** The bytes of a size; undefined for a text that is none. */
 export function parseSize(text: string): number | undefined {
@@ -16,7 +21,7 @@ export function parseSize(text: string): number | undefined {
 
 /** A size, exactly: with a unit where it is a whole number of them. */
 export function printSize(bytes: number): string {
-  for (const unit of ["g", "m", "k"]) {
+  for (const unit of ["t", "g", "m", "k"]) {
     const unitBytes = UNITS[unit] as number;
     if (bytes > 0 && bytes % unitBytes === 0) return `${bytes / unitBytes}${unit.toUpperCase()}`;
   }

@@ -54,7 +54,7 @@ function presented(document: MachineDocument): unknown {
 function presentSize([key, value]: [string, unknown]): [string, unknown] {
   const isSize = typeof value === "number" && key.endsWith("_bytes");
   const text = isSize ? printSize(value) : "";
-  return [key, /[KMG]$/.test(text) ? text : value];
+  return [key, /[KMGT]$/.test(text) ? text : value];
 }
 
 function presentField([key, value]: [string, unknown]): [string, unknown] {

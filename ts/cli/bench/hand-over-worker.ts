@@ -1,11 +1,9 @@
-// The other core of the hand-over probe: sleeps until it is to play, and then
-// answers each 1 with a 0.
+// The other core of the hand-over probe: sleeps until it is to play, and then answers each 1 with a 0.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { ProbeState, ProbeWord } from "./hand-over.mjs";
+import { ProbeState, ProbeWord } from "./hand-over-words.js";
 
-/** @type {Int32Array} */
-const words = workerData;
+const words = workerData as Int32Array;
 parentPort?.postMessage("ready");
 for (;;) {
   Atomics.wait(words, ProbeWord.state, ProbeState.rest);

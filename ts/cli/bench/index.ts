@@ -1,0 +1,11 @@
+// What measures, in one piece: `blockpt bench` loads it when something is measured, and so does the repository's
+// own benchmark.
+
+export { Cleanup } from "../cleanup.js";
+export { describeEnvironment } from "./conditions.js";
+export { HandOverProbe } from "./hand-over.js";
+export { jobsOf, nameOf } from "./job.js";
+export { measure, stepsOf } from "./measure.js";
+export { discOf, openRig } from "./rig.js";
+export { headLines, resultLines } from "./show.js";
+export { median, ratiosOf, summarize } from "./statistics.js";

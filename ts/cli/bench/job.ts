@@ -1,0 +1,79 @@
+// What a job is: how a disk is read and written for a while, as fio's jobs say it; and the lists of
+// settings that jobs are made of.
+
+import type { EngineKind } from "blockpt";
+import { formatSize } from "../listing.js";
+
+/** How a request is made. */
+export const APIS = ["promise", "callback", "batch", "sync"] as const;
+export type Api = (typeof APIS)[number];
+
+/** What is done, as fio calls it. */
+export const PATTERNS = ["randread", "randwrite", "randrw", "read", "write", "rw"] as const;
+export type Pattern = (typeof PATTERNS)[number];
+
+/** One thing to measure. */
+export interface Job {
+  readonly pattern: Pattern;
+  /** Share of reads in percent, of the mixed patterns. */
+  readonly readPercent: number;
+  /** Bytes of a request. */
+  readonly blockBytes: number;
+  /** Requests in flight on each queue; calls that block have one. */
+  readonly depth: number;
+  /** Queues, each driven by a thread of its own if there is more than one. */
+  readonly queues: number;
+  readonly engine: EngineKind;
+  /** `memory:SIZE`, `null:SIZE` or a path. */
+  readonly disc: string;
+  readonly api: Api;
+  /** Whether the endpoint copies in bulk; else word by word. */
+  readonly dma: boolean;
+}
+
+/** What there may be several of. */
+export type JobLists = { readonly [Key in keyof Job]: readonly Job[Key][] };
+
+/** Every combination. Calls that block are there once, and not for every depth. */
+export function jobsOf(lists: JobLists): Job[] {
+  const keys = Object.keys(lists) as (keyof Job)[];
+  let jobs: Partial<Job>[] = [{}];
+  for (const key of keys) {
+    jobs = jobs.flatMap((job) => lists[key].map((value) => ({ ...job, [key]: value })));
+  }
+  const all = (jobs as Job[]).map((job) => (job.api === "sync" ? { ...job, depth: 1 } : job));
+  return all.filter((job, index) => all.findIndex((each) => isSame(each, job)) === index);
+}
+
+export function isRandom({ pattern }: Pick<Job, "pattern">): boolean {
+  return pattern.startsWith("rand");
+}
+
+/** Share of reads, 0 to 1. */
+export function readShare({ pattern, readPercent }: Pick<Job, "pattern" | "readPercent">): number {
+  if (pattern === "randread" || pattern === "read") return 1;
+  return pattern === "randrw" || pattern === "rw" ? readPercent / 100 : 0;
+}
+
+/** A job in a line: what is said of all jobs alike is left out. */
+export function nameOf(job: Job, others: readonly Job[] = []): string {
+  const differs = (key: keyof Job): boolean =>
+    others.length < 2 || others.some((other) => other[key] !== job[key]);
+  const isMixed = job.pattern === "randrw" || job.pattern === "rw";
+  const parts: [keyof Job, string][] = [
+    ["disc", job.disc],
+    ["pattern", `${job.pattern}${isMixed ? ` ${job.readPercent} %` : ""}`],
+    ["blockBytes", formatSize(job.blockBytes)],
+    ["depth", `depth ${job.depth}`],
+    ["queues", `${job.queues} queue${job.queues === 1 ? "" : "s"}`],
+    ["api", job.api],
+    ["dma", job.dma ? "DMA" : "PIO"],
+    ["engine", job.engine],
+  ];
+  const shown = parts.filter(([key]) => differs(key)).map(([, text]) => text);
+  return shown.join(", ");
+}
+
+function isSame(one: Job, other: Job): boolean {
+  return (Object.keys(one) as (keyof Job)[]).every((key) => one[key] === other[key]);
+}
