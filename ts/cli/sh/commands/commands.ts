@@ -11,11 +11,12 @@ import { lsblk } from "./lsblk.js";
 import { lspci } from "./lspci.js";
 import { insmod, lsmod, modprobe, rmmod } from "./modules.js";
 import { mount, umount } from "./mount.js";
+import { rm } from "./rm.js";
 import { rmdir } from "./rmdir.js";
 
 const DEFINITIONS: readonly Definition[] = [
   ...[blockdev, dd, dmesg, hexdump, insmod, ln, lsblk, lsmod, lspci],
-  ...[modprobe, mount, rmdir, rmmod, sync, umount],
+  ...[modprobe, mount, rm, rmdir, rmmod, sync, umount],
 ];
 
 export function ownCommands(resources: Resources): Command[] {
