@@ -353,6 +353,7 @@ describe("the command line", () => {
     const { stdout, exitCode } = await place.run(["sh", "--help"]);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/\nExamples:\n {2}\$ blockpt sh /);
+    expect(stdout).not.toContain("default: []");
     expect(stdout).toMatch(/\nExit codes:\n {2}0 {4}/);
   });
 
