@@ -399,7 +399,7 @@ describe("just-bash's commands on the tree", () => {
       "head -n 1 /sys/class": "head: /sys/class: Is a directory",
       "wc -c < /dev/nope":
         /^bash: \/dev\/nope: No such file or directory: in \/dev there are img, ram0, /,
-      "cat huge": "cat: huge: File too large: only dd and hexdump read more than 512 MiB",
+      "cat huge": "cat: huge: File too large: only dd, head and hexdump read more than 512 MiB",
     });
   });
 });

@@ -24,7 +24,7 @@ import { TreeFiles } from "./tree-files.js";
 
 /** just-bash reads a file as a whole, into a string. */
 const MAX_FILE_BYTES = 512 * 1024 * 1024;
-const TOO_LARGE = "only dd and hexdump read more than 512 MiB";
+const TOO_LARGE = "only dd, head and hexdump read more than 512 MiB";
 
 type WriteOptions = Parameters<IFileSystem["writeFile"]>[2];
 type ReadOptions = Parameters<IFileSystem["readFile"]>[1];
