@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { open, readFile, truncate, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Place } from "./command-line.js";
-import { DISCS, onceAttached, SETUP, statementsOf } from "./shell-rig.js";
+import { DISCS, onceAttached, SETUP, START, statementsOf } from "./shell-rig.js";
 
 const MIB = 1024 * 1024;
 const IMAGE_MIB = 96;
@@ -108,6 +108,21 @@ describe("dd", () => {
       /^dd: error writing '\/dev\/pci-rd-ram0': No space left on device.*\n4\+0 records in\n3\+0 records out\n921600 bytes /,
     );
     expect(exact).toMatchObject({ exitCode: 0 });
+  });
+
+  test("says once that the endpoint is gone, and how far it came", async () => {
+    const offline = "No such device: pci-rd-ram0 is offline: the endpoint is gone";
+    const [, copy, echo] = await onceAttached(
+      place,
+      `echo 0 > ${START}`,
+      "dd if=/dev/zero of=/dev/pci-rd-ram0 count=1 status=noxfer",
+      "echo > /dev/pci-rd-ram0",
+    );
+    const records = "1+0 records in\n0+0 records out\n";
+    expect(copy?.stderr.replace(/^pci-remote-disk .*\n/gm, "")).toBe(
+      `dd: error writing '/dev/pci-rd-ram0': ${offline}\n${records}`,
+    );
+    expect(echo?.stderr).toBe(`bash: /dev/pci-rd-ram0: ${offline}\n`);
   });
 
   test("takes what is piped into it, and gives to a pipe", async () => {

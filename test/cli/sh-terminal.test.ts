@@ -159,6 +159,11 @@ test("a history that cannot be written is no reason to stop", async (context) =>
   await enter("exit", "ended 0");
 });
 
+test("nor is one for which no directory can ever be made", async (context) => {
+  await start(context, { XDG_STATE_HOME: "", HOME: "/proc/nobody" });
+  await enter("echo on", "\non\nblockpt");
+});
+
 test("without XDG_STATE_HOME it is in the home directory, and a long one is cut", async (context) => {
   const path = place.path(".local/state/blockpt/history");
   await mkdir(place.path(".local/state/blockpt"), { recursive: true });

@@ -102,13 +102,16 @@ describe("the exit code", () => {
     expect({ ...ended, stderr: "" }).toEqual({ exitCode, stdout: "", stderr: "" });
   });
 
-  test("of a statement that cannot be parsed is 2, after those before it", async () => {
-    await expectScript(place, "echo a\nfi\necho b\n", {
-      exitCode: 2,
-      stdout: "a\n",
-      stderr: "bash: syntax error near unexpected token `fi'\n",
-    });
-  });
+  test.each(["fi", ")", "}"])(
+    "of %j, which cannot be parsed, is 2, after those before it",
+    async (token) => {
+      await expectScript(place, `echo a\n${token}\necho b\n`, {
+        exitCode: 2,
+        stdout: "a\n",
+        stderr: `bash: syntax error near unexpected token \`${token}'\n`,
+      });
+    },
+  );
 
   test.each(['echo "a', "for i in 1", "cat <<E\na", "true &&", "f()"])(
     "of a script that ends in the middle of %j is 2",
@@ -350,6 +353,7 @@ describe("the command line", () => {
     const { stdout, exitCode } = await place.run(["sh", "--help"]);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/\nExamples:\n {2}\$ blockpt sh /);
+    expect(stdout).not.toContain("default: []");
     expect(stdout).toMatch(/\nExit codes:\n {2}0 {4}/);
   });
 

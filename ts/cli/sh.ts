@@ -22,7 +22,7 @@ import { Console } from "./sh/console.js";
 export interface ShellOptions {
   /** Statements. */
   readonly c?: string;
-  readonly disc: readonly DiscOption[];
+  readonly disc?: readonly DiscOption[];
   readonly controller?: string;
   readonly engine?: NonNullable<BusDocument["engine"]>;
   readonly json?: true;
@@ -59,7 +59,6 @@ export function addShCommand(program: Command, { cleanup }: CommandContext): voi
       "--disc <disc>",
       "NAME=PATH: /dev/NAME leads to a file, or is memory:SIZE",
       collectNames,
-      [],
     )
     .addOption(controllerOption())
     .addOption(engineOption())
@@ -72,7 +71,7 @@ export function addShCommand(program: Command, { cleanup }: CommandContext): voi
 }
 
 /** A disc that has a name only: how it is exported is said in the config tree. */
-function collectNames(text: string, before: readonly DiscOption[]): DiscOption[] {
+function collectNames(text: string, before: readonly DiscOption[] = []): DiscOption[] {
   const discs = collectDiscs(text, before);
   const { disc_name: _, ...others } = discs.at(-1)?.disc ?? { disc_name: "" };
   const [other] = Object.keys(others);
@@ -85,8 +84,9 @@ async function runSh(
   options: ShellOptions,
   cleanup: Cleanup,
 ): Promise<number> {
+  const { disc: discs = [] } = options;
   const lines = await linesOf(script, options);
-  const { bus, controller } = planOf({ discs: options.disc, controller: options.controller });
+  const { bus, controller } = planOf({ discs, controller: options.controller });
   const { engine = bus.engine } = options;
   const console = new Console(options.json === true);
   const machine = await Machine.create(
@@ -95,7 +95,7 @@ async function runSh(
   );
   cleanup.add(() => machine.close());
   const { tree } = machine;
-  for (const { name, disc } of options.disc) {
+  for (const { name, disc } of discs) {
     await tree.symlink(absoluteDiscName(disc.disc_name, process.cwd()), `/dev/${name}`);
   }
   const { runShell } = await import("./sh/shell.js");

@@ -113,6 +113,8 @@ export async function guarded<T>(
 
 /** What a call fails with, for what it was refused with. */
 export function failureOf(error: unknown, syscall: string, path: string): unknown {
+  // What is said of a disk already is not said again around it.
+  if (error instanceof ConfigError) return error;
   const refusal = refusalOf(error);
   return refusal === undefined ? error : new ConfigError(refusal, syscall, path);
 }

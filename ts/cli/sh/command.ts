@@ -50,6 +50,8 @@ export interface Definition {
   readonly options?: NonNullable<ParseArgsConfig["options"]>;
   /** Takes its arguments as they are, as `dd` does. */
   readonly verbatim?: boolean;
+  /** What stands for an argument of an old form, such as `-5`. */
+  readonly legacy?: (arg: string) => string;
   /** Gives the exit code, unless it is 0. */
   run(call: Call): Promise<number | undefined> | number | undefined;
 }
@@ -122,13 +124,13 @@ export function commandOf(definition: Definition, resources: Resources): Command
 }
 
 function parse(
-  { name, options = {}, verbatim = false }: Definition,
+  { name, options = {}, verbatim = false, legacy = (arg) => arg }: Definition,
   args: readonly string[],
 ): Pick<Call, "values" | "operands"> {
   if (verbatim) return { values: {}, operands: args };
   try {
     const { values, positionals } = parseArgs({
-      args: [...args],
+      args: args.map(legacy),
       options,
       allowPositionals: true,
       strict: true,

@@ -1,7 +1,7 @@
 // What was typed at the prompt, from one shell to the next: a file with a line each. Without it nothing is
 // lost but the lines.
 
-import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 
@@ -23,7 +23,7 @@ export class History {
   add(line: string): void {
     if (line.trim() === "") return;
     this.#attempt(() => {
-      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
+      makeDirectory(dirname(this.#path));
       appendFileSync(this.#path, `${line}\n`, { mode: 0o600 });
     });
   }
@@ -36,6 +36,13 @@ export class History {
       return undefined;
     }
   }
+}
+
+/** One after the other: where none can be made, as in /proc, Node's own would try for ever. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectory(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }
 
 /** As the XDG Base Directory Specification says: a path there that is not absolute does not count. */

@@ -96,7 +96,9 @@ function endsInOperator(text: string): boolean {
 
 /** A statement with its text: of a here-document, whose statement has its first line only, all that was read. */
 function read(statement: StatementNode, text: string): Read {
-  const { sourceText } = statement;
+  const { sourceText, deferredError } = statement;
+  // just-bash would tell it as an error of the statement, and go on.
+  if (deferredError) return { syntaxError: deferredError.message, text };
   const isWhole = sourceText !== undefined && !/<<-?\s*['"\w]/.test(sourceText);
   return { statement, text: isWhole ? sourceText : text };
 }

@@ -5,17 +5,19 @@ import { commandOf, type Definition, type Resources } from "../command.js";
 import { blockdev, sync } from "./blockdev.js";
 import { dd } from "./dd.js";
 import { dmesg } from "./dmesg.js";
+import { head, tail } from "./ends.js";
 import { hexdump } from "./hexdump.js";
 import { ln } from "./ln.js";
 import { lsblk } from "./lsblk.js";
 import { lspci } from "./lspci.js";
 import { insmod, lsmod, modprobe, rmmod } from "./modules.js";
 import { mount, umount } from "./mount.js";
+import { rm } from "./rm.js";
 import { rmdir } from "./rmdir.js";
 
 const DEFINITIONS: readonly Definition[] = [
-  ...[blockdev, dd, dmesg, hexdump, insmod, ln, lsblk, lsmod, lspci],
-  ...[modprobe, mount, rmdir, rmmod, sync, umount],
+  ...[blockdev, dd, dmesg, head, hexdump, insmod, ln, lsblk, lsmod, lspci],
+  ...[modprobe, mount, rm, rmdir, rmmod, sync, tail, umount],
 ];
 
 export function ownCommands(resources: Resources): Command[] {

@@ -73,7 +73,13 @@ Copies a block at a time, from a file or stdin to a file or stdout.
       call.err(`dd: ${error.message}\n`);
       exitCode = 1;
     } finally {
-      for (const file of closing) await file.close();
+      for (const file of closing) {
+        await file.close().catch((error: unknown) => {
+          // What could not be written is told already.
+          if (exitCode === 0) call.err(`dd: error closing: ${FileError.of(error).reason}\n`);
+          exitCode = 1;
+        });
+      }
     }
     if (job.status !== "none") call.err(report(totals, job.status === "noxfer"));
     return exitCode;

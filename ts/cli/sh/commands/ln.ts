@@ -5,13 +5,14 @@ import { type Call, CommandFailure, type Definition, withPath } from "../command
 
 export const ln: Definition = {
   name: "ln",
-  usage: "[-s] [-f] TARGET… DIRECTORY | [-s] [-f] TARGET LINK",
+  usage: "[-s] [-f] TARGET… DIRECTORY | [-s] [-f] [-n] TARGET LINK",
   help: `
 Links to TARGET; in the config tree only with -s. In controllers/EPC it binds a function, in /dev it
 names a disc.
 
   -s  a symbolic link
-  -f  in the place of what is there`,
+  -f  in the place of what is there
+  -n  a LINK to a directory is no directory`,
   options: {
     symbolic: { type: "boolean", short: "s" },
     force: { type: "boolean", short: "f" },
@@ -23,7 +24,8 @@ names a disc.
     if (operands.length === 0) throw new CommandFailure("missing file operand; see ln --help");
     const into = operands.length === 1 ? "." : last;
     const all = operands.length === 1 ? [last] : targets.reverse();
-    const isDirectory = await call.fs.stat(path(into)).then(
+    const look = call.values["no-dereference"] ? "lstat" : "stat";
+    const isDirectory = await call.fs[look](path(into)).then(
       (stats) => stats.isDirectory,
       () => false,
     );

@@ -24,7 +24,7 @@ import { TreeFiles } from "./tree-files.js";
 
 /** just-bash reads a file as a whole, into a string. */
 const MAX_FILE_BYTES = 512 * 1024 * 1024;
-const TOO_LARGE = "only dd and hexdump read more than 512 MiB";
+const TOO_LARGE = "only dd, head and hexdump read more than 512 MiB";
 
 type WriteOptions = Parameters<IFileSystem["writeFile"]>[2];
 type ReadOptions = Parameters<IFileSystem["readFile"]>[1];
@@ -116,6 +116,7 @@ export class FileSystem implements IFileSystem {
   }
 
   async rm(path: string, options?: RmOptions): Promise<void> {
+    await this.#refuseDevice(path);
     await this.#at(path, (files) => files.rm(path, options));
   }
 
@@ -134,6 +135,8 @@ export class FileSystem implements IFileSystem {
   async mv(from: string, to: string): Promise<void> {
     if (await this.#isOfTree(from)) throw new FileError("EPERM", from);
     if (await this.#isOfTree(to)) throw new FileError("EXDEV", to);
+    await this.#refuseDevice(from);
+    await this.#refuseDevice(to);
     await this.#at(from, () => move(from, to));
   }
 
@@ -147,6 +150,7 @@ export class FileSystem implements IFileSystem {
   }
 
   async chmod(path: string, mode: number): Promise<void> {
+    await this.#refuseDevice(path);
     await this.#at(path, (files) => files.chmod(path, mode));
   }
 
@@ -217,6 +221,14 @@ export class FileSystem implements IFileSystem {
       () => true,
       () => false,
     );
+  }
+
+  /** The machine's devices are there to be read and written; without `/dev/null` nothing else here would run. */
+  async #refuseDevice(path: string): Promise<void> {
+    const isInDev = posix.resolve("/", path).startsWith("/dev/");
+    if (isInDev && !(await this.#isOfTree(path))) {
+      throw new FileError("EPERM", path, "it is the machine's");
+    }
   }
 
   /** Asks whoever answers for a path, and has errors be the shell's. */

@@ -3,8 +3,9 @@
 // just-bash's own `ReadWriteFs` does not fit: it writes a new file and renames it over the old one, so that a
 // disc's image would be another file than the one that is exported, and refuses links.
 
-import { constants } from "node:fs";
+import { constants, createReadStream, createWriteStream } from "node:fs";
 import * as host from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
 import { entryOf, type Files, statOf } from "./files.js";
 
 /** An endless device is read as far as this: just-bash reads a file as a whole. `dd` has no such end. */
@@ -56,7 +57,10 @@ export const machineFiles: Files = {
 };
 
 export async function copy(from: string, to: string, recursive: boolean): Promise<void> {
-  await host.cp(from, to, { recursive, force: true });
+  const { mode, isDirectory } = statOf(await host.stat(from), from);
+  if (isDirectory) return host.cp(from, to, { recursive, force: true });
+  // Node's `cp` would remove what is there: an exported image, or a device.
+  await pipeline(createReadStream(from), createWriteStream(to, { mode }));
 }
 
 export async function move(from: string, to: string): Promise<void> {
