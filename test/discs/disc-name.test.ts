@@ -47,7 +47,7 @@ describe("a name of a disc", () => {
     disc.close();
   });
 
-  test.each(["", "M", "-1", "1.5M", "64T", "64MM", "64iB", "64Mi", " 64M", "64 M", "0x200"])(
+  test.each(["", "M", "-1", "1.5M", "64P", "64MM", "64iB", "64Mi", " 64M", "64 M", "0x200"])(
     "memory:%s is none",
     async (size) => {
       const opened = openDiscNamed(await createBus(), `memory:${size}`);
@@ -62,6 +62,11 @@ describe("a name of a disc", () => {
       await expect(opened).rejects.toMatchObject({ code: "ERR_BLOCKPT_DISC_SIZE" });
     },
   );
+
+  test("more memory than there is", async () => {
+    const opened = openDiscNamed(await createBus(), "memory:64T");
+    await expect(opened).rejects.toMatchObject({ code: "ERR_BLOCKPT_NO_SPACE" });
+  });
 
   test("is a path, and the partition of the file", async () => {
     const bus = await createBus();

@@ -1,4 +1,4 @@
-// Sizes as people write them: bytes, or K, M and G in powers of 1024, as in `memory:64M`.
+// Sizes as people write them: bytes, or K, M, G and T in powers of 1024, as in `memory:64M`.
 
 const SIZE = /^(\d+)(?:b|([kmgt])(?:i?b)?)?$/i;
 const UNITS: Readonly<Record<string, number>> = {

@@ -18,15 +18,20 @@ export interface NamedDiscOptions {
 }
 
 const MEMORY = /^memory:/i;
-const SIZE = /^(\d+)(?:b|([kmg])(?:i?b)?)?$/i;
-const UNITS: Readonly<Record<string, number>> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+const SIZE = /^(\d+)(?:b|([kmgt])(?:i?b)?)?$/i;
+const UNITS: Readonly<Record<string, number>> = {
+  k: 1024,
+  m: 1024 ** 2,
+  g: 1024 ** 3,
+  t: 1024 ** 4,
+};
 
 /**
  * Opens the disc of a name, and of that a partition.
  *
  * @param bus - where a disc in memory is made
  * @param name - the path of a file or a block device; or `memory:` and the size of a disc of zeros, in
- * bytes, or with K, M or G in powers of 1024 (`64M`, `64MB` and `64MiB` are one). Case does
+ * bytes, or with K, M, G or T in powers of 1024 (`64M`, `64MB` and `64MiB` are one). Case does
  * not matter there; a file of such a name is opened as `./memory:64M`
  * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` for a size that is none; else what
  * `FileDisc.open`, `MemoryDisc.create` and `PartitionDisc.open` throw. Nothing is open then
@@ -119,6 +124,6 @@ function memoryBytes(name: string): number {
   if (digits !== undefined) return Number(digits) * (UNITS[unit.toLowerCase()] ?? 1);
   throw new BlockptError(
     "ERR_BLOCKPT_INVALID_ARGUMENT",
-    `${JSON.stringify(name)} has no size: memory:SIZE is wanted, SIZE in bytes or as 64K, 64M or 1G`,
+    `${JSON.stringify(name)} has no size: memory:SIZE is wanted, SIZE in bytes or as 64K, 64M, 1G or 1T`,
   );
 }

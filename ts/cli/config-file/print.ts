@@ -24,7 +24,7 @@ const fieldNumberTag: ScalarTag = {
 };
 
 const HEAD = ` What is on a bus of blockpt, and how: blockpt run --config FILE, blockpt apply FILE.
- Sizes are in bytes, or with K, M and G; relative paths start at this file's directory.`;
+ Sizes are in bytes, or with K, M, G and T; relative paths start at this file's directory.`;
 
 /** A document as YAML. */
 export function printConfigFile(document: MachineDocument): string {
