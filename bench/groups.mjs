@@ -73,7 +73,7 @@ export const GROUPS = [
     id: "file",
     title: "File disc, page-cached: 4 KiB reads",
     jobs: jobs(
-      { disc: ["file:64M"], depth: [1, 8, 32, 128], engine: ["wasm"] },
+      { disc: ["file:64M"], depth: [1, 8, 32, 128] },
       { disc: ["file:64M"], pattern: ["read"], engine: ["wasm"] },
       { disc: ["file:64M"], queues: [2], engine: ["wasm"] },
     ),
@@ -81,6 +81,6 @@ export const GROUPS = [
   {
     id: "queues",
     title: "Memory disc: queues of a disk, each with a thread on either side",
-    jobs: jobs({ queues: [1, 2], api: ["batch", "sync"], engine: ["wasm"] }),
+    jobs: jobs({ queues: [1, 2], api: ["batch", "promise", "sync"], engine: ["wasm"] }),
   },
 ];

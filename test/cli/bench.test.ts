@@ -1,10 +1,12 @@
 // `blockpt bench`: that it measures what it is asked to, and does no harm. How fast anything is, no test says.
 
 import { readdir, readFile, writeFile } from "node:fs/promises";
+import picocolors from "picocolors";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type JobLists, jobsOf, nameOf } from "../../ts/cli/bench/job.js";
+import { type Job, type JobLists, jobsOf, nameOf } from "../../ts/cli/bench/job.js";
 import type { Result } from "../../ts/cli/bench/measure.js";
 import { placesOf } from "../../ts/cli/bench/places.js";
+import { resultLines } from "../../ts/cli/bench/show.js";
 import { quantile, ratiosOf, summarize } from "../../ts/cli/bench/statistics.js";
 import { pattern } from "../api/rig.js";
 import { Place } from "./command-line.js";
@@ -152,18 +154,20 @@ test("people see a table, and what the limit is", async () => {
   expect(stdout).not.toContain("\u001b");
 });
 
+const ONE_JOB: JobLists = {
+  disc: ["memory:1M"],
+  pattern: ["randread"],
+  readPercent: [70],
+  blockBytes: [4096],
+  depth: [1],
+  queues: [1],
+  api: ["promise"],
+  dma: [true],
+  engine: ["wasm"],
+};
+
 describe("jobs", () => {
-  const lists: JobLists = {
-    disc: ["memory:1M"],
-    pattern: ["randread"],
-    readPercent: [70],
-    blockBytes: [4096],
-    depth: [1, 32],
-    queues: [1],
-    api: ["promise", "sync"],
-    dma: [true],
-    engine: ["wasm"],
-  };
+  const lists: JobLists = { ...ONE_JOB, depth: [1, 32], api: ["promise", "sync"] };
 
   test("calls that block are there once, whatever the depth", () => {
     const names = jobsOf(lists).map(({ api, depth }) => `${api} ${depth}`);
@@ -206,4 +210,20 @@ test("medians, quantiles, and ratios of rounds", () => {
   expect(quantile([], 0.5)).toBeNaN();
   expect(summarize([3, 1, 2])).toEqual({ median: 2, min: 1, max: 3, rounds: [3, 1, 2] });
   expect(ratiosOf(summarize([2, 30]), summarize([1, 10])).median).toBe(2.5);
+});
+
+test("what others disturbed is said of each job: in part, or as a whole", () => {
+  const [job] = jobsOf(ONE_JOB) as [Job];
+  const rate = summarize([1000, 2000]);
+  const resultOf = (depth: number, quiet: number, disturbed: number): Result => ({
+    ...{ job: { ...job, depth }, rate, throughput: 1, limit: rate, share: rate },
+    ...{ latency: undefined, cpu: { rootComplex: 1, rest: 1 }, handOver: rate, quiet, disturbed },
+  });
+  const linesOf = (...results: Result[]): string =>
+    resultLines(results, picocolors.createColors(false)).join("\n");
+  expect(linesOf(resultOf(1, 9, 0), resultOf(2, 9, 0))).not.toContain("!");
+  const mixed = linesOf(resultOf(1, 9, 0), resultOf(2, 6, 3), resultOf(4, 0, 9));
+  expect(mixed).toMatch(/depth 1 +│.*depth 2 !3 .*depth 4 !! /s);
+  expect(mixed).toContain("!n: others used the processors in n rounds, which do not count.");
+  expect(mixed).toContain("!!: others used the processors in every round: this is no measurement.");
 });

@@ -1,7 +1,7 @@
 // How jobs are measured: in rounds, each of which takes every job once and, beside it, what the machine does at best
 // in its place and what a hand-over between cores takes. What disturbs the machine for a while then disturbs one
 // round of all jobs, and not all rounds of one. A round in which others used the processors is taken again, and if
-// it stays so does not count.
+// it stays so does not count, unless all of them are so.
 
 import { build, type Histogram } from "hdr-histogram-js";
 import { type Usage, watchProcessors } from "./conditions.js";
@@ -35,7 +35,8 @@ export interface Result {
   readonly cpu: { readonly rootComplex: number | undefined; readonly rest: number };
   /** Nanoseconds. */
   readonly handOver: Summary;
-  /** Rounds that do not count, as others used the processors. */
+  /** Rounds in which others did not use the processors, and rounds in which they did, which count only if there is no other. */
+  readonly quiet: number;
   readonly disturbed: number;
 }
 
@@ -185,6 +186,7 @@ function resultOf(job: Job, figures: readonly Figure[], latency: Latency | undef
     handOver: summarize(
       good.map((figure) => figure.handOver).filter((each) => Number.isFinite(each)),
     ),
+    quiet: quiet.length,
     disturbed: figures.length - quiet.length,
   };
 }

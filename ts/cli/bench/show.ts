@@ -34,8 +34,8 @@ export function resultLines(results: readonly Result[], colors: Colors): string[
     style: { head: [], border: [], compact: true },
   });
   for (const result of results) {
-    const { job, rate, throughput, share, latency, cpu, disturbed } = result;
-    const mark = disturbed > 0 ? colors.yellow(` !${disturbed}`) : "";
+    const { job, rate, throughput, share, latency, cpu, quiet, disturbed } = result;
+    const mark = disturbed === 0 ? "" : colors.yellow(quiet === 0 ? " !!" : ` !${disturbed}`);
     table.push([
       nameOf(job, jobs) + mark,
       spread(rate, 1000, colors),
@@ -55,14 +55,18 @@ function remarks(results: readonly Result[], colors: Colors): string[] {
   const common = results.length > 1 ? [] : [nameOf(first.job)];
   const handOver = summarize(results.flatMap((result) => result.handOver.rounds));
   const limits = new Set(results.map(({ job }) => LIMITS[discOf(job.disc).kind]).filter(Boolean));
-  const disturbed = results.reduce((sum, result) => sum + result.disturbed, 0);
+  const isPartly = results.some(({ quiet, disturbed }) => quiet > 0 && disturbed > 0);
+  const isWhole = results.some(({ quiet }) => quiet === 0);
   return [
     ...common,
     ...[...limits].map((limit) => `The limit is ${limit}, in a tight loop, in the same round.`),
     `A hand-over between cores took ${spread(handOver, 1, colors)} ns.`,
-    ...(disturbed === 0
-      ? []
-      : [colors.yellow(`!n: others used the processors in n rounds, which do not count.`)]),
+    ...(isPartly
+      ? [colors.yellow("!n: others used the processors in n rounds, which do not count.")]
+      : []),
+    ...(isWhole
+      ? [colors.yellow("!!: others used the processors in every round: this is no measurement.")]
+      : []),
   ];
 }
 
