@@ -40,7 +40,7 @@ describe("what is measured", () => {
       expect(share?.rounds.length).toBe(rate.rounds.length);
       expect(throughput).toBeCloseTo((rate.median * 4096) / MIB, 6);
       expect(latency?.p50).toBeGreaterThan(0);
-      expect(latency?.max).toBeGreaterThan(latency?.p50 ?? 0);
+      expect(latency?.max).toBeGreaterThanOrEqual(latency?.p50 ?? Number.NaN);
       // None is measured where the probe gets no processor.
       expect(handOver.rounds.every((each) => each > 0)).toBe(true);
     }

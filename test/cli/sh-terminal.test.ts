@@ -1,79 +1,57 @@
 // The shell at a terminal, as somebody types: in tmux, which is a real one.
 
-import { execFile, spawnSync } from "node:child_process";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
-import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, type TestContext, test } from "vitest";
-import { CLI, Place, until } from "./command-line.js";
+import { CLI, Place } from "./command-line.js";
+import { NO_TERMINAL, openTerminal, type Terminal } from "./terminal.js";
 
-const run = promisify(execFile);
 const TOP = "blockpt:";
 
 let place: Place;
-let socket: string;
+let terminal: Terminal | undefined;
 
 beforeEach(async () => {
   place = await Place.create();
-  socket = place.path("tmux");
 });
 
 afterEach(async () => {
-  spawnSync("tmux", ["-S", socket, "kill-server"]);
+  await terminal?.close();
+  terminal = undefined;
   await place.remove();
 });
-
-/** Why nothing can be typed here; undefined where it can. */
-function whyNot(): string | undefined {
-  return spawnSync("tmux", ["-V"]).error === undefined ? undefined : "tmux is not installed";
-}
-
-async function tmux(...args: readonly string[]): Promise<string> {
-  return (await run("tmux", ["-S", socket, "-f", "/dev/null", ...args])).stdout;
-}
-
-/** What is on the screen, without what is empty at its end. */
-async function screen(): Promise<string> {
-  return (await tmux("capture-pane", "-p", "-J")).trimEnd();
-}
-
-async function shows(text: string | RegExp): Promise<string> {
-  let shown = "";
-  await until(async () => {
-    shown = await screen();
-    return typeof text === "string" ? shown.includes(text) : text.test(shown);
-  });
-  return shown;
-}
-
-/** Types keys as tmux names them: `Enter`, `C-c`, `Tab`; all else as it is. */
-async function type(...keys: readonly string[]): Promise<void> {
-  for (const key of keys) await tmux("send-keys", key);
-}
-
-/** Types a line, and waits for what it prints and the prompt behind it. */
-async function enter(line: string, shown: string | RegExp): Promise<void> {
-  await tmux("send-keys", "-l", line);
-  await type("Enter");
-  await shows(shown);
-}
 
 /** Starts the shell; behind its end its exit code is on the screen. */
 async function start(
   context: TestContext,
   env: Readonly<Record<string, string>> = {},
-): Promise<boolean> {
-  const reason = whyNot();
-  if (reason !== undefined) context.skip(reason);
+): Promise<Typing> {
   const settings = { XDG_STATE_HOME: place.path("state"), HOME: place.directory, ...env };
   const assignments = Object.entries(settings).map(([name, value]) => `${name}='${value}'`);
   const command = `${assignments.join(" ")} '${process.execPath}' '${CLI}' sh --disc ram0=memory:1M; echo "ended $?"; cat`;
-  await tmux("new-session", "-d", "-x", "120", "-y", "50", "-c", place.directory, command);
-  await shows(TOP);
-  return true;
+  const opened = await openTerminal(place, { columns: 120, rows: 50, command });
+  if (opened === undefined) return context.skip(NO_TERMINAL);
+  terminal = opened;
+  await opened.shows(TOP);
+  return {
+    ...opened,
+    // One after the other, as somebody types: what a key does may be seen before the next.
+    type: async (...keys) => {
+      for (const key of keys) await opened.type(key);
+    },
+    enter: async (line, shown) => {
+      await opened.enter(line);
+      await opened.shows(shown);
+    },
+  };
+}
+
+interface Typing extends Omit<Terminal, "enter"> {
+  /** Types a line, and waits for what it prints and the prompt behind it. */
+  enter(line: string, shown: string | RegExp): Promise<void>;
 }
 
 test("a line is edited, its paths and commands completed, and the prompt tells the directory", async (context) => {
-  await start(context);
+  const { enter, shows, type } = await start(context);
   await shows(`${TOP}${place.directory}#`);
   await type("cd /sys/ker", "Tab", "con", "Tab", "pci_ep/fu", "Tab", "Enter");
   await shows(/^blockpt:\/sys\/kernel\/config\/pci_ep\/functions#$/m);
@@ -89,7 +67,7 @@ test("a line is edited, its paths and commands completed, and the prompt tells t
 });
 
 test("a statement takes the lines it needs", async (context) => {
-  await start(context);
+  const { enter, shows, type } = await start(context);
   await type("for i in 1 2", "Enter", "do", "Enter");
   await shows(/^> do\n>/m);
   await type("echo 'i is", "Enter", "'$i", "Enter", "done", "Enter");
@@ -101,7 +79,7 @@ test("a statement takes the lines it needs", async (context) => {
 });
 
 test("Ctrl-C clears a line, leaves a statement that has begun, and ends one that is executed", async (context) => {
-  await start(context);
+  const { enter, screen, shows, type } = await start(context);
   await type("echo not this", "C-c");
   await shows(/# echo not this\^C\nblockpt:.*#$/);
   await type("if true", "Enter");
@@ -120,7 +98,7 @@ test("Ctrl-C clears a line, leaves a statement that has begun, and ends one that
 });
 
 test("Ctrl-D ends it, and an error that would end a script does not", async (context) => {
-  await start(context);
+  const { enter, shows, type } = await start(context);
   // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's.
   await enter("echo ${nope?is not set}; echo never", "bash: is not set\nblockpt:");
   await enter("(exit 4)", /\(exit 4\)\nblockpt:.*#$/);
@@ -129,13 +107,13 @@ test("Ctrl-D ends it, and an error that would end a script does not", async (con
 });
 
 test("set -e ends it as anywhere", async (context) => {
-  await start(context);
+  const { shows, type } = await start(context);
   await type("set -e", "Enter", "false", "Enter");
   await shows("ended 1");
 });
 
 test("what was typed is there again in the next one, and only its user may read it", async (context) => {
-  await start(context);
+  const { enter, shows, type } = await start(context);
   await enter("echo first", "\nfirst");
   await enter("echo second", "\nsecond");
   await type("Up", "Up", "Enter");
@@ -144,23 +122,23 @@ test("what was typed is there again in the next one, and only its user may read 
   expect(await readFile(place.path("state/blockpt/history"), "utf8")).toBe(
     "echo first\necho second\necho first\nexit\n",
   );
-  spawnSync("tmux", ["-S", socket, "kill-server"]);
-  await start(context);
-  await type("Up", "Up", "Up");
-  await shows("# echo second");
-  await type("Enter");
-  await shows("\nsecond");
+  await terminal?.close();
+  const again = await start(context);
+  await again.type("Up", "Up", "Up");
+  await again.shows("# echo second");
+  await again.type("Enter");
+  await again.shows("\nsecond");
 });
 
 test("a history that cannot be written is no reason to stop", async (context) => {
   await writeFile(place.path("state"), "a file where a directory would be");
-  await start(context);
+  const { enter } = await start(context);
   await enter("echo on", "\non\nblockpt");
   await enter("exit", "ended 0");
 });
 
 test("nor is one for which no directory can ever be made", async (context) => {
-  await start(context, { XDG_STATE_HOME: "", HOME: "/proc/nobody" });
+  const { enter } = await start(context, { XDG_STATE_HOME: "", HOME: "/proc/nobody" });
   await enter("echo on", "\non\nblockpt");
 });
 
@@ -170,7 +148,7 @@ test("without XDG_STATE_HOME it is in the home directory, and a long one is cut"
   const lines = Array.from({ length: 2500 }, (_, index) => `echo ${index}\n`);
   await writeFile(path, lines.join(""));
   await chmod(path, 0o600);
-  await start(context, { XDG_STATE_HOME: "" });
+  const { shows, type } = await start(context, { XDG_STATE_HOME: "" });
   await type("Up");
   await shows("# echo 2499");
   await type("Enter");
@@ -179,13 +157,13 @@ test("without XDG_STATE_HOME it is in the home directory, and a long one is cut"
 });
 
 test("what the drivers log is on the screen in its place", async (context) => {
-  await start(context);
+  const { shows, type } = await start(context);
   await type("insmod pci-remote-disk; lsmod | tail -n 1", "Enter");
   await shows("\npci_remote_disk            0  0\nblockpt:");
 });
 
 test("SIGTERM gives the terminal back", async (context) => {
-  await start(context);
+  const { enter, screen, shows, type } = await start(context);
   await enter("echo $$", /\n\d+\nblockpt:/);
   const [, pid] = /\n(\d+)\nblockpt:/.exec(await screen()) ?? [];
   process.kill(Number(pid), "SIGTERM");

@@ -11,15 +11,19 @@ export const NO_TERMINAL = "there is no tmux, which would be the terminal";
 export interface Terminal {
   /** Types text and keys by name, as `Enter` and `C-c`. */
   type(...keys: readonly string[]): Promise<void>;
-  /** What is to be seen. */
+  /** Types a line as it is, and then Enter. */
+  enter(line: string): Promise<void>;
+  /** What is to be seen; of a line that is too long for one row, all of it in one. */
   screen(): Promise<string>;
-  /** Resolves with the screen once it shows the text. */
-  shows(text: string): Promise<string>;
+  /** Resolves with the screen, without what is empty at its end, once it shows that. */
+  shows(text: string | RegExp): Promise<string>;
   /** Something that tmux knows, as `#{cursor_flag}`. */
   state(format: string): Promise<string>;
   resize(columns: number, rows: number): Promise<void>;
   close(): Promise<void>;
 }
+
+let opened = 0;
 
 /** Opens one, with a shell in it; undefined where there is no tmux. */
 export async function openTerminal(
@@ -28,19 +32,28 @@ export async function openTerminal(
 ): Promise<Terminal | undefined> {
   if ((await run("tmux", ["-V"]).catch(() => undefined)) === undefined) return undefined;
   const { columns, rows, command = "PS1='$ ' sh" } = options;
+  // One each: a server that is told to end takes a moment, in which it has its socket still.
+  const socket = place.path(`tmux${opened++}`);
   const tmux = async (...args: readonly string[]): Promise<string> =>
-    (await run("tmux", ["-S", place.path("tmux"), "-f", "/dev/null", ...args])).stdout;
+    (await run("tmux", ["-S", socket, "-f", "/dev/null", ...args])).stdout;
   const size = (width: number, height: number) => ["-x", String(width), "-y", String(height)];
   await tmux("new-session", "-d", "-c", place.directory, ...size(columns, rows), command);
-  const screen = (): Promise<string> => tmux("capture-pane", "-p");
+  const screen = async (): Promise<string> => (await tmux("capture-pane", "-p", "-J")).trimEnd();
+  const type = async (...keys: readonly string[]): Promise<void> => {
+    await tmux("send-keys", ...keys);
+  };
   return {
-    type: async (...keys) => void (await tmux("send-keys", ...keys)),
+    type,
+    enter: async (line) => {
+      await tmux("send-keys", "-l", line);
+      await type("Enter");
+    },
     screen,
     shows: async (text) => {
       let seen = "";
       await until(async () => {
         seen = await screen();
-        return seen.includes(text);
+        return typeof text === "string" ? seen.includes(text) : text.test(seen);
       });
       return seen;
     },

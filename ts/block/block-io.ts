@@ -358,19 +358,24 @@ function bufferComplaint(buffer: Uint8Array): BlockptError | undefined {
 
 /** What is wrong with a bio by itself, whatever its disk. */
 function shapeComplaint(bio: Bio): BlockptError | undefined {
-  const { opf, flags, lenBytes, buffer } = bio;
+  const why = shapeProblem(bio);
+  if (why !== undefined) {
+    return new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", `the bio: ${why}`);
+  }
+  return bio.buffer === undefined ? undefined : bufferComplaint(bio.buffer);
+}
+
+function shapeProblem({ opf, flags, lenBytes, buffer }: Bio): string | undefined {
   const movesData = opf === Operation.READ || opf === Operation.WRITE;
+  if (!movesData && !FEATURE_OF.has(opf)) return `there is no operation ${opf}`;
   const isFua = flags === DescriptorFlag.FUA && opf === Operation.WRITE;
-  const why =
-    !movesData && !FEATURE_OF.has(opf)
-      ? `there is no operation ${opf}`
-      : flags !== 0 && !isFua
-        ? `operation ${opf} takes no flags ${flags}`
-        : (lenBytes === 0) !== (opf === Operation.FLUSH)
-          ? `operation ${opf} has ${lenBytes} bytes`
-          : movesData && (buffer === undefined || buffer.length < lenBytes)
-            ? `its buffer has ${buffer?.length ?? 0} bytes, ${lenBytes} are wanted`
-            : undefined;
-  if (why === undefined) return movesData ? bufferComplaint(buffer as Uint8Array) : undefined;
-  return new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", `the bio: ${why}`);
+  if (flags !== 0 && !isFua) return `operation ${opf} takes no flags ${flags}`;
+  if ((lenBytes === 0) !== (opf === Operation.FLUSH)) {
+    return `operation ${opf} has ${lenBytes} bytes`;
+  }
+  const length = buffer?.length ?? 0;
+  if (movesData && length < lenBytes) {
+    return `its buffer has ${length} bytes, ${lenBytes} are wanted`;
+  }
+  return undefined;
 }

@@ -66,67 +66,70 @@ export function createScreen(
       line(`  ${passed ? colors.green("ok    ") : colors.red("FAILED")} ${text}`);
     },
     success: (text) => line(`\n${colors.green(text)}`),
-    steps: (total) =>
-      !quiet && stream.isTTY
-        ? stepBar(total, cleanup, stream)
-        : { update: () => {}, stop: () => {} },
+    steps: (total) => (!quiet && stream.isTTY ? stepBar(total, cleanup, stream) : UNSEEN),
     progress: (totalBytes) =>
-      !quiet && stream.isTTY ? bar(totalBytes, cleanup, stream) : plainProgress(),
+      !quiet && stream.isTTY ? byteBar(totalBytes, cleanup, stream) : UNSEEN,
   };
 }
 
-function bar(totalBytes: number, cleanup: Cleanup, stream: NodeJS.WriteStream): Progress {
+/** Not a terminal: what comes after says how much it was and how long it took. */
+const UNSEEN = { update: () => {}, stop: () => {} };
+
+/** A bar of which an interrupt in the middle does not leave the terminal without its cursor. */
+function openBar(
+  { total, format, clears }: { total: number; format: string; clears: boolean },
+  cleanup: Cleanup,
+  stream: NodeJS.WriteStream,
+): { update(value: number, fields: object): void; stop(): void } {
   const single = new SingleBar({
     stream,
-    format: "  [{bar}] {percentage}%  {value} of {total} MiB  {rate} MiB/s  {left}",
-    // 80 columns hold it with five digits in each number.
+    format: `  [{bar}] ${format}`,
     barsize: 24,
     barIncompleteChar: " ",
     hideCursor: true,
     fps: 20,
+    clearOnComplete: clears,
   });
+  // What there is nothing to say of yet is empty.
+  single.start(total, 0, { rate: 0, left: "", what: "" });
+  const forget = cleanup.add(() => single.stop());
+  return {
+    update: (value, fields) => single.update(value, fields),
+    stop: () => {
+      single.stop();
+      forget();
+    },
+  };
+}
+
+function byteBar(totalBytes: number, cleanup: Cleanup, stream: NodeJS.WriteStream): Progress {
+  const total = Math.ceil(totalBytes / MIB);
+  // 80 columns hold it with five digits in each number.
+  const format = "{percentage}%  {value} of {total} MiB  {rate} MiB/s  {left}";
+  const bar = openBar({ total, format, clears: false }, cleanup, stream);
   const startedAt = performance.now();
   let doneBytes = 0;
-  const show = (): void => {
-    const seconds = (performance.now() - startedAt) / 1000;
-    const rate = doneBytes === 0 ? 0 : Math.round(doneBytes / MIB / seconds);
-    const left = `${clock(((totalBytes - doneBytes) * seconds) / doneBytes)} left`;
-    single.update(Math.floor(doneBytes / MIB), { rate, left });
-  };
-  single.start(Math.ceil(totalBytes / MIB), 0, { rate: 0, left: "" });
-  // An interrupt in the middle must not leave the terminal without its cursor.
-  const forget = cleanup.add(() => single.stop());
   return {
     update: (bytes) => {
       doneBytes = bytes;
-      show();
+      const seconds = (performance.now() - startedAt) / 1000;
+      const rate = bytes === 0 ? 0 : Math.round(bytes / MIB / seconds);
+      const left = `${clock(((totalBytes - bytes) * seconds) / bytes)} left`;
+      bar.update(Math.floor(bytes / MIB), { rate, left });
     },
     stop: () => {
-      if (doneBytes === totalBytes) single.update(Math.ceil(totalBytes / MIB));
-      single.stop();
-      forget();
+      if (doneBytes === totalBytes) bar.update(total, {});
+      bar.stop();
     },
   };
 }
 
 function stepBar(total: number, cleanup: Cleanup, stream: NodeJS.WriteStream): Steps {
-  const single = new SingleBar({
-    stream,
-    format: "  [{bar}] {value} of {total}  {what}",
-    barsize: 24,
-    barIncompleteChar: " ",
-    hideCursor: true,
-    clearOnComplete: true,
-  });
-  single.start(total, 0, { what: "" });
-  const forget = cleanup.add(() => single.stop());
+  const format = "{value} of {total}  {what}";
+  const bar = openBar({ total, format, clears: true }, cleanup, stream);
   return {
-    update: (done, what) => single.update(done, { what: what.slice(0, MOST_WHAT) }),
-    stop: () => {
-      forget();
-      single.update(total, { what: "" });
-      single.stop();
-    },
+    update: (done, what) => bar.update(done, { what: what.slice(0, MOST_WHAT) }),
+    stop: bar.stop,
   };
 }
 
@@ -138,9 +141,4 @@ export function clock(seconds: number): string {
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
   const front = hours > 0 ? `${hours}:${digits(minutes)}` : String(minutes);
   return `${front}:${digits(whole % 60)}`;
-}
-
-/** Not a terminal: what comes after says how much it was and how long it took. */
-function plainProgress(): Progress {
-  return { update: () => {}, stop: () => {} };
 }

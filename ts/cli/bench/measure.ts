@@ -151,8 +151,11 @@ async function latencyOf(
   await time(milliseconds, (nanoseconds) => {
     histogram.recordValue(Math.max(1, Math.min(MOST_LATENCY_NS, Math.round(nanoseconds))));
   });
-  const at = (percentile: number): number => histogram.getValueAtPercentile(percentile) / 1000;
-  return { p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max: histogram.maxValue / 1000 };
+  const { maxValue } = histogram;
+  // A percentile is the upper end of its bucket, which may be above all that was measured.
+  const at = (percentile: number): number =>
+    Math.min(histogram.getValueAtPercentile(percentile), maxValue) / 1000;
+  return { p50: at(50), p90: at(90), p99: at(99), p999: at(99.9), max: maxValue / 1000 };
 }
 
 function resultOf(job: Job, figures: readonly Figure[], latency: Latency | undefined): Result {

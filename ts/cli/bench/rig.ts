@@ -31,6 +31,7 @@ import { placesOf } from "./places.js";
 const MIB = 1024 * 1024;
 const LEAST_DESCRIPTORS = 64;
 const MOST_DESCRIPTORS = 1024;
+const MOST_VECTORS = 2048;
 /** Of a queue with that many descriptors, its rings and its doorbell. */
 const QUEUE_BYTES = 32 * 1024;
 const SPARE_BYTES = 4 * MIB;
@@ -95,49 +96,48 @@ async function openMachine(
   cleanup: Cleanup,
 ): Promise<Machine> {
   const most = (value: (job: Job) => number): number => Math.max(...jobs.map(value));
-  const names = [...new Set(jobs.map(keyOf))];
+  const exported = new Map(jobs.map((job) => [keyOf(job), job]));
   const queues = most((job) => job.queues) + 1;
   const numDescriptors = descriptorsFor(most((job) => job.depth));
-  const memoryBytes = names.reduce((sum, key) => {
-    const { kind, sizeBytes } = discOf(key.replace(/ PIO$/, ""));
-    return sum + (kind === "memory" ? sizeBytes : 0);
-  }, 0);
+  let memoryBytes = 0;
+  for (const job of exported.values()) {
+    const { kind, sizeBytes } = discOf(job.disc);
+    if (kind === "memory") memoryBytes += sizeBytes;
+  }
   const bus = await createBus({
     engine,
     hostMemoryBytes: 2 * most((job) => job.depth * job.queues * job.blockBytes) + SPARE_BYTES,
     endpointMemoryBytes: memoryBytes + MIB,
-    barBytes: 2 ** Math.ceil(Math.log2(names.length * queues * QUEUE_BYTES + 64 * 1024)),
+    barBytes: 2 ** Math.ceil(Math.log2(exported.size * queues * QUEUE_BYTES + 64 * 1024)),
   });
-  const msixInterrupts = Math.min(2048, names.length * (queues + 1) + 1);
+  const msixInterrupts = Math.min(MOST_VECTORS, exported.size * (queues + 1) + 1);
   const endpoint = await Endpoint.create(bus, { controller: "44100000.pcie", msixInterrupts });
   cleanup.add(() => endpoint.close());
   const opened = new Map<string, Disc>();
-  for (const [index, key] of names.entries()) {
-    const disc = await openDisc(bus, key.replace(/ PIO$/, ""), files, cleanup);
-    await endpoint.exportDisc(`d${index}`, disc, {
-      queues,
-      dma: !key.endsWith(" PIO"),
-      discName: `/dev/d${index}`,
-    });
+  for (const [key, job] of exported) {
+    const disc = await openDisc(bus, job.disc, files, cleanup);
+    await endpoint.exportDisc(key, disc, { queues, dma: job.dma, discName: deviceOf(opened.size) });
     opened.set(key, disc);
   }
   await endpoint.start();
   const rc = await RootComplex.probe(bus);
   const discs = new Map<string, Attached>();
-  for (const [index, [key, disc]] of [...opened].entries()) {
-    discs.set(key, { disc, disk: await rc.attach(`/dev/d${index}`, { queues, numDescriptors }) });
+  for (const [key, disc] of opened) {
+    const disk = await rc.attach(deviceOf(discs.size), { queues, numDescriptors });
+    discs.set(key, { disc, disk });
   }
-  const workers = startWorkers(
-    bus,
-    most((job) => job.queues),
-    cleanup,
-  );
-  return { bus, discs, workers: await workers };
+  const workers = await startWorkers(bus, queues - 1, cleanup);
+  return { bus, discs, workers };
 }
 
-/** One bus exports a disc once with DMA, and once without. */
+/** What one bus exports once: a disc, with DMA or without. */
 function keyOf({ disc, dma }: Job): string {
-  return dma ? disc : `${disc} PIO`;
+  return `${disc}, ${dma ? "DMA" : "PIO"}`;
+}
+
+/** What the root complex sees the disc of a number as: paths need not fit. */
+function deviceOf(index: number): string {
+  return `/dev/d${index}`;
 }
 
 function descriptorsFor(depth: number): number {
