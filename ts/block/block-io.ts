@@ -2,6 +2,7 @@
 // blocks. Checks what they ask for, and makes bios of it.
 
 import { DescriptorFlag, Feature, Operation, SECTOR_BYTES } from "../abi/layout.js";
+import { isMultiple } from "../abi/queue-layout.js";
 import { BlockptError } from "../errors.js";
 import { Bio } from "./bio.js";
 import type { GenDisk } from "./gendisk.js";
@@ -303,7 +304,7 @@ export class BlockIo {
   ): BlockptError | undefined {
     const disk = this.#disk;
     const block = disk.logicalBlockBytes;
-    const aligned = offset % block === 0 && lenBytes % block === 0;
+    const aligned = isMultiple(offset, block) && isMultiple(lenBytes, block);
     const inside = offset >= 0 && lenBytes >= 0 && offset + lenBytes <= this.sizeBytes;
     const allowed = opf === Operation.READ || opf === Operation.FLUSH || !disk.readOnly;
     if (aligned && inside && allowed && this.#missing(opf, flags) === undefined) return undefined;

@@ -113,8 +113,9 @@ export class Msix {
     }
     const word = this.#pending + (vector >>> 5);
     const bit = 1 << (vector & 31);
-    // Already pending, and still masked when looked at after it: nothing to do.
-    if ((Atomics.load(this.#words, word) & bit) === 0) Atomics.or(this.#words, word, bit);
+    // One that is pending is sent when it is unmasked, which is still to come.
+    if ((Atomics.load(this.#words, word) & bit) !== 0) return;
+    Atomics.or(this.#words, word, bit);
     this.sendPending(vector);
   }
 

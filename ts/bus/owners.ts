@@ -63,7 +63,8 @@ export class Owners {
 
   /** The generation of the endpoint that has the bus; what the register says a root complex may write. */
   get generation(): number {
-    return Atomics.load(this.#table, GENERATION);
+    // A plain load, here and in every round of a loop: an atomic one is a call in V8. It may be seen a moment later.
+    return this.#table[GENERATION] as number;
   }
 
   /** Starts the generation after another one, if that is the last; 0 if somebody else was faster. */

@@ -127,7 +127,7 @@ class Service {
       const now = performance.now();
       if (idleSince === 0) idleSince = now;
       const idleMs = now - idleSince;
-      if (idleMs < CROWDED_SPIN_MS || (idleMs < SPIN_MS && !spinners.areCrowded())) continue;
+      if (idleMs < CROWDED_SPIN_MS || (idleMs < SPIN_MS && !spinners.areCrowded(now))) continue;
       spinners.leave();
       if (this.#doorbell === undefined) this.#doze(idleMs);
       else this.#doorbell.sleep(this.#round, DEEP_SLEEP_MS);
@@ -140,16 +140,18 @@ class Service {
     if (this.#bus.owners.generation !== this.#data.generation) {
       return this.#end("another endpoint has taken the bus over");
     }
-    const stopping = Atomics.load(this.#control, QueueControl.state) === QueueState.stop;
+    // Plain loads: an atomic one is a call in V8. What comes meanwhile is seen in the next round.
+    const stopping = this.#control[QueueControl.state] === QueueState.stop;
     if (stopping) {
       this.#mayAnswer = Math.min(this.#mayAnswer, this.#data.geometry.numDescriptors);
     }
-    if (Atomics.load(this.#control, QueueControl.resizes) !== this.#resizes) this.#resize();
+    if (this.#control[QueueControl.resizes] !== this.#resizes) this.#resize();
     const count = this.#step();
-    const vector = Atomics.load(this.#control, QueueControl.irq) - 1;
-    const progress = (this.#queue.completed - this.#answered) >>> 0;
+    const vector = (this.#control[QueueControl.irq] as number) - 1;
+    const { completed } = this.#queue;
+    const progress = (completed - this.#answered) >>> 0;
     if (progress > 0) {
-      this.#answered = this.#queue.completed;
+      this.#answered = completed;
       this.#mayAnswer -= progress;
       if (vector >= 0) {
         this.#bus.msix.raise(vector);

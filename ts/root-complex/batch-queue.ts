@@ -2,6 +2,7 @@
 // is made for a request. No merging, no splitting, no promise.
 
 import { DescriptorFlag, Feature, Operation, SECTOR_BYTES } from "../abi/layout.js";
+import { isMultiple } from "../abi/queue-layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { DriverQueue } from "../engine/engine.js";
 import { COMPLETION_WORDS, CompletionWord } from "../engine/records.js";
@@ -160,7 +161,8 @@ export class BatchQueue {
       lenBytes <= this.maxLenBytes &&
       offsetBytes >= 0 &&
       offsetBytes <= this.#sizeBytes - lenBytes &&
-      (offsetBytes % this.logicalBlockBytes) + (lenBytes % this.logicalBlockBytes) === 0 &&
+      isMultiple(offsetBytes, this.logicalBlockBytes) &&
+      isMultiple(lenBytes, this.logicalBlockBytes) &&
       address >= this.#hostStart &&
       address <= this.#hostEnd - lenBytes &&
       tag >= 0 &&
@@ -336,8 +338,9 @@ export class BatchQueue {
       throw new BlockptError("ERR_BLOCKPT_READ_ONLY", `${this.localName} may only be read`);
     }
     const where = `${lenBytes} bytes at ${offset} of ${this.localName}`;
-    if (offset % this.logicalBlockBytes !== 0 || lenBytes % this.logicalBlockBytes !== 0) {
-      const why = `${where}: offset and length are multiples of ${this.logicalBlockBytes}`;
+    const block = this.logicalBlockBytes;
+    if (!isMultiple(offset, block) || !isMultiple(lenBytes, block)) {
+      const why = `${where}: offset and length are multiples of ${block}`;
       throw new BlockptError("ERR_BLOCKPT_UNALIGNED", why);
     }
     const least = opf === Operation.FLUSH ? 0 : SECTOR_BYTES;

@@ -108,7 +108,11 @@ export class CompletionLadder {
     if (this.#closed) return;
     this.#source.publish();
     const reaped = this.#source.reap() > 0;
-    if (reaped) this.#progressed = true;
+    if (reaped) {
+      this.#progressed = true;
+      // At once: the other side is not to sleep because this one looked in vain before.
+      this.#bus.spinners.leave();
+    }
     if (this.#source.inFlight > 0) {
       this.#lastLooks = 0;
     } else if (++this.#lastLooks > LAST_LOOKS) {
@@ -128,11 +132,10 @@ export class CompletionLadder {
     if (this.#progressed) {
       this.#progressed = false;
       this.#progressAt = now;
-      this.#bus.spinners.leave();
     }
     const { spinners } = this.#bus;
     const vainMs = now - this.#progressAt;
-    if (vainMs < CROWDED_SPIN_MS || (vainMs < SPIN_MS && !spinners.areCrowded())) {
+    if (vainMs < CROWDED_SPIN_MS || (vainMs < SPIN_MS && !spinners.areCrowded(now))) {
       this.#microtask();
     } else {
       spinners.leave();

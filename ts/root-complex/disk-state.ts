@@ -58,9 +58,9 @@ export class DiskState {
     return state;
   }
 
-  /** Counts the changes; modulo 2^32. */
+  /** Counts the changes; modulo 2^32. A plain load, as it is made at every look: a change may be seen a moment later. */
   get version(): number {
-    return Atomics.load(this.#words, VERSION);
+    return this.#words[VERSION] as number;
   }
 
   /** Odd while the disk is online. */

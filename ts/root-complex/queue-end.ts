@@ -177,7 +177,7 @@ export class QueueEnd {
     if (this.#vainSince === 0) this.#vainSince = now;
     const vainMs = now - this.#vainSince;
     if (vainMs < CROWDED_SPIN_MS) return true;
-    if (vainMs < SPIN_MS && !this.#bus.spinners.areCrowded()) return true;
+    if (vainMs < SPIN_MS && !this.#bus.spinners.areCrowded(now)) return true;
     this.progressed();
     return false;
   }

@@ -14,6 +14,7 @@
 
 use crate::abi::limits;
 use crate::memory::Memory;
+use core::sync::atomic::{Ordering, fence};
 
 /// The `idx` of a ring that its producer has left; never a position, as `num_desc` is at most 65535.
 const GONE: u32 = limits::RING_GONE as u32;
@@ -95,7 +96,7 @@ impl Consumer {
         let mut looks = 1;
         let mut head = self.idx(memory);
         while head == self.position && looks < polls {
-            core::hint::spin_loop();
+            pause();
             looks += 1;
             head = self.idx(memory);
         }
@@ -143,6 +144,18 @@ impl Consumer {
         let index = u32::from(memory.read_u16(entry(self.ring, self.position)));
         self.position = next(self.position, self.num_desc);
         if index < self.num_desc { Ok(index) } else { Err(Fault::DescriptorIndex) }
+    }
+}
+
+/// Waits for a moment between two looks. WebAssembly has no instruction for it; a full fence takes some 10 ns, in
+/// which the producer gets the cache line that it is about to write, and a thread that shares this processor's
+/// core gets the core. Bare loads took up to half of the other side's speed.
+#[inline(always)]
+fn pause() {
+    if cfg!(target_family = "wasm") {
+        fence(Ordering::SeqCst);
+    } else {
+        core::hint::spin_loop();
     }
 }
 
