@@ -35,8 +35,8 @@ describe("a disk refuses", () => {
   test("a range past the end, or before the start", async () => {
     const { disk } = await attached();
     for (const offset of [65536, 65536 - 512, -512, 2 ** 40, 2n ** 63n, Number.POSITIVE_INFINITY]) {
-      const refused = code(offset === Number.POSITIVE_INFINITY ? "UNALIGNED" : "OUT_OF_RANGE");
-      await expect(disk.read(new Uint8Array(1024), offset)).rejects.toEqual(refused);
+      const read = disk.read(new Uint8Array(1024), offset);
+      await expect(read).rejects.toEqual(code("OUT_OF_RANGE"));
     }
     await disk.read(new Uint8Array(512), 65536n - 512n);
     await disk.read(new Uint8Array(0), 65536);
