@@ -76,6 +76,19 @@ describe("bios that follow each other", () => {
     ]);
   });
 
+  test("are requests of 64 KiB at most where data moves: the device answers one while it works on the next", async () => {
+    const { disk, driver } = modelDisk({ depth: 16 });
+    for (const opf of [READ, WRITE, DISCARD]) {
+      for (const part of [0, 1, 2, 3, 4]) disk.submit(makeBio(opf, 64 * part, 32768));
+    }
+    await turn();
+    expect(driver.log).toEqual([
+      ...["READ 65536 at 0 of 2", "READ 65536 at 128 of 2", "READ 32768 at 256 of 1"],
+      ...["WRITE 65536 at 0 of 2", "WRITE 65536 at 128 of 2", "WRITE 32768 at 256 of 1"],
+      "DISCARD 163840 at 0 of 5",
+    ]);
+  });
+
   test("stay apart if they are flushes, of two kinds, FUA and plain, or not adjacent", async () => {
     const { disk, driver } = modelDisk({ depth: 16 });
     const fua = makeBio(WRITE, 21, 512);

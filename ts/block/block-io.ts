@@ -26,7 +26,7 @@ const FEATURE_OF = new Map<number, { bit: number; name: string }>([
  * The I/O of a disk. Offsets and lengths are bytes, multiples of `logicalBlockBytes`.
  *
  * Calls that are in flight at the same time have no order: what overlaps may be mixed, also within
- * a sector. Adjacent ones of the same turn are merged.
+ * a sector. Adjacent ones of the same turn are merged, reads and writes up to 64 KiB.
  *
  * Each `…Sync` call blocks its thread until the device has answered, and throws what its namesake
  * is rejected with. In Node every thread may block; in a browser only a worker.

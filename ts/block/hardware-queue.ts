@@ -34,6 +34,11 @@ export const SWEEPS = 8;
 const LOOKS = 64;
 /** Longest block of a call that waits, before it looks for what is overdue. */
 const WAIT_MS = 100;
+/**
+ * Most bytes of a read or write that was merged. Longer ones save nothing more, and the device answers the first of several
+ * while it works on the next: of a turn that became one request it and its submitter would wait for each other.
+ */
+const MERGED_BYTES = 64 * 1024;
 /** What a request is cut to multiples of, when there is no room for all of it; larger blocks stay whole. */
 const CUT_BYTES = 4096;
 
@@ -56,6 +61,7 @@ export class HardwareQueue {
   readonly #operations: Operations;
   readonly #index: number;
   readonly #maxLenBytes: number;
+  readonly #mergedBytes: number;
   readonly #cutBytes: number;
   #held: Request | undefined;
   /** Handed over, and not taken for want of room. */
@@ -84,6 +90,7 @@ export class HardwareQueue {
     this.#operations = parts.operations;
     this.#index = parts.index;
     this.#maxLenBytes = parts.maxLenBytes;
+    this.#mergedBytes = Math.min(MERGED_BYTES, parts.maxLenBytes);
     this.#cutBytes = Math.max(CUT_BYTES, parts.logicalBlockBytes);
   }
 
@@ -261,8 +268,9 @@ export class HardwareQueue {
 
   #mayJoin(held: Request, bio: Bio): boolean {
     if (bio.submitted !== 0 || !held.isFollowedBy(bio)) return false;
-    if (held.lenBytes + bio.lenBytes > this.#maxLenBytes) return false;
     const { buffer } = bio;
+    const most = buffer === undefined ? this.#maxLenBytes : this.#mergedBytes;
+    if (held.lenBytes + bio.lenBytes > most) return false;
     return buffer === undefined || (this.#operations.mayMerge?.(held, buffer) ?? true);
   }
 

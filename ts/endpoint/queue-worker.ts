@@ -17,6 +17,7 @@ import type { DeviceLimits, DeviceQueue, QueueGeometry } from "../engine/engine.
 import {
   COMPLETION_WORDS,
   CompletionWord,
+  LIST_PUBLISH_BYTES,
   LIST_PUBLISH_EVERY,
   QueueFault,
   REQUEST_WORDS,
@@ -194,6 +195,7 @@ function stepOf(bus: Bus, queue: DeviceQueue, disc: Disc, pio: boolean): () => n
   return () => {
     const count = queue.fetch(POLLS);
     let waiting = 0;
+    let waitingBytes = 0;
     for (let index = 0; index < count; index++) {
       const record = waiting++ * COMPLETION_WORDS;
       const request = index * REQUEST_WORDS;
@@ -201,10 +203,13 @@ function stepOf(bus: Bus, queue: DeviceQueue, disc: Disc, pio: boolean): () => n
         request + RequestWord.tag
       ] as number;
       queue.completions[record + CompletionWord.status] = perform(bus, disc, queue, request);
+      waitingBytes += queue.requests[request + RequestWord.lenBytes] as number;
       // A few at a time: the driver works on the first while the disc works on the next.
-      if (waiting === LIST_PUBLISH_EVERY || index === count - 1) {
+      const isDue = waiting === LIST_PUBLISH_EVERY || waitingBytes >= LIST_PUBLISH_BYTES;
+      if (isDue || index === count - 1) {
         queue.complete(waiting);
         waiting = 0;
+        waitingBytes = 0;
       }
     }
     return count;

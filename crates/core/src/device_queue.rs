@@ -17,8 +17,9 @@ pub struct DeviceQueue<'a> {
     limits: Limits,
     driver_ring: Consumer,
     device_ring: Producer,
-    /// Entries put on the device ring and not yet published.
+    /// Entries put on the device ring and not yet published, and the bytes of their requests.
     unpublished: u32,
+    unpublished_bytes: u32,
     /// How many completions were put on the device ring, modulo 2^32.
     completed: u32,
     counters: Counters,
@@ -43,6 +44,7 @@ impl<'a> DeviceQueue<'a> {
             driver_ring: Consumer::new(geometry.driver_ring(), geometry.num_desc(), 0),
             device_ring: Producer::new(geometry.device_ring(), geometry.num_desc(), 0),
             unpublished: 0,
+            unpublished_bytes: 0,
             completed: 0,
             counters: Counters::ZERO,
             in_service,
@@ -186,14 +188,18 @@ impl<'a> DeviceQueue<'a> {
     #[inline(always)]
     fn complete_one(&mut self, index: u32, work: Option<Work>, status: u8) {
         match work {
-            Some(work) if status == blk_status::OK => self.counters.add(work),
+            Some(work) if status == blk_status::OK => {
+                self.counters.add(work);
+                self.unpublished_bytes = self.unpublished_bytes.saturating_add(work.len_bytes());
+            }
             _ => self.counters.errors += 1.0,
         }
         Descriptor::write_status(&self.memory, self.geometry.descriptor(index), status);
         self.device_ring.push(&self.memory, index as u16);
         self.completed = self.completed.wrapping_add(1);
         self.unpublished += 1;
-        if self.unpublished == list::PUBLISH_EVERY {
+        if self.unpublished == list::PUBLISH_EVERY || self.unpublished_bytes >= list::PUBLISH_BYTES
+        {
             self.publish();
         }
     }
@@ -202,6 +208,7 @@ impl<'a> DeviceQueue<'a> {
     fn publish(&mut self) {
         if self.unpublished != 0 {
             self.unpublished = 0;
+            self.unpublished_bytes = 0;
             self.device_ring.publish(&self.memory);
         }
     }
@@ -513,6 +520,25 @@ mod tests {
         driver.publish();
         assert_eq!(device.serve(DISC, Transfer::Dma, 1, 1000), Ok(2));
         assert_eq!(reap(&mut driver), [(1, 0), (2, u32::from(blk_status::NOTSUPP))]);
+    }
+
+    #[test]
+    fn a_few_small_completions_are_published_together_and_a_large_one_at_once() {
+        for (len_bytes, published) in [(512, [0, 0, 0, 0, 4, 4]), (16384, [0, 1, 2, 3, 4, 5])] {
+            let mut bench = Bench::new(NUM_DESC);
+            let (memory, geometry, mut driver, mut device) = bench.open();
+            let large = RequestRecord { len_bytes, ..read(0, 1) };
+            assert_eq!(driver.put(&[large; 6]), 6);
+            driver.publish();
+            let mut seen = Vec::new();
+            let taken = device.drain(1, 16, |queue, index, request| {
+                seen.push(memory.load_idx(geometry.device_ring()));
+                queue.complete_one(index, Some(request.work()), blk_status::OK);
+            });
+            assert_eq!(taken, Ok(6));
+            assert_eq!(seen, published);
+            assert_eq!(reap(&mut driver).len(), 6);
+        }
     }
 
     #[test]

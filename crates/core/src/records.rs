@@ -93,5 +93,7 @@ wire_constants! {
         /// Completions after which a device queue publishes within a batch: the
         /// driver works on the first while the device works on the next.
         PUBLISH_EVERY = 4,
+        /// The same in bytes that were moved, for requests of which fewer take as long.
+        PUBLISH_BYTES = 16384,
     }
 }

@@ -19,6 +19,7 @@ import {
   Counter,
   HOST_PAGE_BYTES,
   LIST_CAPACITY,
+  LIST_PUBLISH_BYTES,
   LIST_PUBLISH_EVERY,
   QueueFault,
   REQUEST_WORDS,
@@ -53,6 +54,7 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
   #driverPosition = 0;
   #devicePosition = 0;
   #unpublished = 0;
+  #unpublishedBytes = 0;
   #completed = 0;
   #fault = 0;
   // The descriptor in hand, copied and checked: shared memory is not looked at again.
@@ -273,7 +275,8 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
     u16[this.#deviceRing + 1 + this.#devicePosition] = index;
     if (++this.#devicePosition === this.#numDescriptors) this.#devicePosition = 0;
     this.#completed = (this.#completed + 1) >>> 0;
-    if (++this.#unpublished === LIST_PUBLISH_EVERY) this.#publish();
+    const isDue = this.#unpublishedBytes >= LIST_PUBLISH_BYTES;
+    if (++this.#unpublished === LIST_PUBLISH_EVERY || isDue) this.#publish();
   }
 
   #count(work: number, status: number): void {
@@ -283,6 +286,7 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
       return;
     }
     const lenBytes = (work & ~(SECTOR_BYTES - 1)) >>> 0;
+    this.#unpublishedBytes += lenBytes;
     switch (work & 0xff) {
       case Operation.READ:
         (counters[Counter.reads] as number)++;
@@ -303,6 +307,7 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
   #publish(): void {
     if (this.#unpublished === 0) return;
     this.#unpublished = 0;
+    this.#unpublishedBytes = 0;
     // Pairs with the driver's load of the device ring's idx.
     Atomics.store(this.#views.u16, this.#deviceRing, this.#devicePosition);
   }
