@@ -4,6 +4,7 @@
 import { randomFillSync } from "node:crypto";
 import {
   closeSync,
+  fsyncSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -166,6 +167,8 @@ function makeFile(path, sizeBytes) {
   const file = openSync(path, "wx");
   const part = new Uint8Array(16 * 1024 * 1024);
   for (let done = 0; done < sizeBytes; done += part.length) writeSync(file, randomFillSync(part));
+  // What has yet to reach the disk would be waited for by whoever writes first.
+  fsyncSync(file);
   closeSync(file);
 }
 

@@ -88,6 +88,8 @@ async function fio(args, milliseconds, cleanup) {
       child.once("close", (...how) => resolve(how));
     });
     if (code === 0) return stdout;
+    // Only its time-out kills it so.
+    if (signal === "SIGKILL") throw new Error(`fio did not end within ${PATIENCE_MS / 1000} s`);
     throw new Error(lastLine(stderr) || `fio ended with ${code ?? signal}`);
   } finally {
     forget();
