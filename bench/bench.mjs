@@ -2,6 +2,7 @@
 // `blockpt bench` runs them. This file owns the arguments and the order of things.
 
 import { Command } from "commander";
+import { complain, endOnSignals, isChosen, showProgress } from "./command.mjs";
 
 /** @typedef {import("./rounds.mjs").Section} Section */
 
@@ -44,10 +45,7 @@ Examples:
 try {
   await run(command.args, command.opts());
 } catch (error) {
-  const missing =
-    error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND";
-  console.error(missing ? `${error.message}\nIs it built? Run \`npm run build\` first.` : error);
-  process.exitCode = 1;
+  complain(error);
 }
 
 /**
@@ -77,12 +75,7 @@ async function run(filters, { json = false, quick = false }) {
     command.error(`error: no row matches ${filters.join(", ")}; see --help for the sections`);
   }
   const cleanup = new Cleanup();
-  for (const [signal, code] of /** @type {const} */ ([
-    ["SIGINT", 130],
-    ["SIGTERM", 143],
-  ])) {
-    process.once(signal, () => void cleanup.run().finally(() => process.exit(code)));
-  }
+  endOnSignals(cleanup);
   const made = environment();
   const say = (/** @type {string} */ text) => {
     if (!json) console.log(text);
@@ -168,19 +161,4 @@ async function measureGroups(groups, effort, say, cleanup) {
     );
   }
   return results;
-}
-
-/**
- * @param {string[]} filters
- * @param {string} id
- * @param {string} name
- */
-function isChosen(filters, id, name) {
-  const text = `${id}: ${name}`.toLowerCase();
-  return filters.length === 0 || filters.some((filter) => text.includes(filter.toLowerCase()));
-}
-
-/** @param {string} text - replaces the line before; a terminal alone shows it */
-function showProgress(text) {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
 }

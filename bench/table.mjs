@@ -54,7 +54,7 @@ export function formatSection(section) {
  * @param {Summary} summary
  * @param {number} [digits] - behind the point; by default three figures are shown
  */
-function formatSummary({ median, min, max }, digits) {
+export function formatSummary({ median, min, max }, digits) {
   const spread = `${formatNumber(min, digits)}–${formatNumber(max, digits)}`;
   return `${formatNumber(median, digits)} ${colour.dim(`(${spread})`)}`;
 }
@@ -63,12 +63,12 @@ function formatSummary({ median, min, max }, digits) {
  * @param {number} value
  * @param {number} [digits]
  */
-function formatNumber(value, digits = value < 10 ? 2 : value < 100 ? 1 : 0) {
+export function formatNumber(value, digits = value < 10 ? 2 : value < 100 ? 1 : 0) {
   return Number.isFinite(value) ? value.toFixed(digits) : "–";
 }
 
 /** @param {number} ratio */
-function formatRatio(ratio) {
+export function formatRatio(ratio) {
   // Of nothing over nothing there is none.
   if (!Number.isFinite(ratio)) return "–";
   const text = `${ratio.toFixed(2)}×`;

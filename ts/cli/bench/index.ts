@@ -2,10 +2,11 @@
 // own benchmark.
 
 export { Cleanup } from "../cleanup.js";
-export { describeEnvironment } from "./conditions.js";
+export { describeEnvironment, watchProcessors } from "./conditions.js";
 export { HandOverProbe } from "./hand-over.js";
 export { jobsOf, nameOf } from "./job.js";
-export { measure, stepsOf } from "./measure.js";
+export { DISTURBED, latencyOf, measure, stepsOf } from "./measure.js";
+export { placesOf } from "./places.js";
 export { discOf, openRig } from "./rig.js";
 export { headLines, resultLines } from "./show.js";
 export { median, ratiosOf, summarize } from "./statistics.js";

@@ -139,7 +139,8 @@ async function takeFigure(
   };
 }
 
-async function latencyOf(
+/** Times every request of one more run. */
+export async function latencyOf(
   time: NonNullable<Measurable["time"]>,
   milliseconds: number,
 ): Promise<Latency> {

@@ -1,0 +1,179 @@
+// The same jobs on blockpt and on what people use today: `node bench/peers.mjs --help`. This file owns the arguments
+// and the order of things.
+
+import { randomFillSync } from "node:crypto";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import { complain, endOnSignals, isChosen, showProgress } from "./command.mjs";
+
+/** @typedef {import("./peers/jobs.mjs").PeerJob} PeerJob */
+/** @typedef {import("./peers/contestants.mjs").Contestant} Contestant */
+
+const RESULTS = fileURLToPath(new URL("results/peers.json", import.meta.url));
+
+const FULL = { rounds: 5, milliseconds: 200, processMilliseconds: 300, tries: 2 };
+const QUICK = { rounds: 1, milliseconds: 30, processMilliseconds: 100, tries: 1 };
+
+const command = new Command("peers")
+  .usage("[--json] [--save] [--quick] [filter…]")
+  .description(
+    "Runs the same jobs on blockpt, on NBD servers, on what Node has, and on the file itself, in the same rounds.",
+  )
+  .argument(
+    "[filters...]",
+    "parts of `job: peer` of what to measure, in any case; all by default, and ours always",
+  )
+  .option("--json", "print one JSON document")
+  .option("--save", "write it to bench/results/peers.json, too")
+  .option("--quick", "one short round: whether it runs, not how fast")
+  .addHelpText(
+    "after",
+    `
+Jobs: memory-read-1, memory-read-32, memory-write-1, memory-write-32, memory-large-8,
+the same on file-, and null-read-1, null-read-32. The number is the depth.
+
+Programs that are not on the PATH are listed with what to install, and the rest is measured:
+fio, nbdkit, nbd-server, qemu-nbd, qemu-storage-daemon.
+
+The file is made in a new directory of TMPDIR. Where that is on a disk, writes wait for it now and
+then: TMPDIR=/dev/shm shows them without.
+
+Examples:
+  npm run bench:peers                                all of it: some seven minutes
+  node bench/peers.mjs --quick                       a smoke test of a minute
+  node bench/peers.mjs memory-read null              three jobs and more
+  node bench/peers.mjs "file-read-32: nbd-server"    one peer in one job
+  node bench/peers.mjs --json > peers.json           for another program`,
+  )
+  .parse();
+
+try {
+  await run(command.args, command.opts());
+} catch (error) {
+  complain(error);
+}
+
+/**
+ * @param {string[]} filters
+ * @param {{ json?: boolean, save?: boolean, quick?: boolean }} options
+ */
+async function run(filters, { json = false, save = false, quick = false }) {
+  // Loaded late: they need the built package, and `--help` does not.
+  const { Cleanup, HandOverProbe, headLines } = await import("../dist/bench.js");
+  const { environment } = await import("./environment.mjs");
+  const { DISC_BYTES, JOBS } = await import("./peers/jobs.mjs");
+  const { contestantsOf, leftOut } = await import("./peers/contestants.mjs");
+  const { measureJob } = await import("./peers/rounds.mjs");
+  const { formatJob, formatMissing } = await import("./peers/table.mjs");
+  const { findTools } = await import("./peers/tools.mjs");
+
+  const tools = findTools();
+  const { chosen, missing } = choose(JOBS, filters, tools, contestantsOf, leftOut);
+  if (chosen.length + missing.length === 0) {
+    command.error(`error: no row matches ${filters.join(", ")}; see --help for the jobs`);
+  }
+  const effort = quick ? QUICK : FULL;
+  const made = { ...environment(), tools: tools.versions };
+  const say = (/** @type {string} */ text) => {
+    if (!json) console.log(text);
+  };
+  say([...headLines(made), versionLine(tools.versions), ""].join("\n"));
+  const start = performance.now();
+  const cleanup = new Cleanup();
+  endOnSignals(cleanup);
+  const jobs = [];
+  try {
+    const directory = mkdtempSync(join(tmpdir(), "blockpt-peers-"));
+    cleanup.add(() => rmSync(directory, { recursive: true, force: true }));
+    const path = join(directory, "disk.img");
+    const probe = await HandOverProbe.start();
+    cleanup.add(() => probe.close());
+    if (chosen.some(({ job }) => job.disc === "file")) makeFile(path, DISC_BYTES.file);
+    const place = { directory, path, probe, cleanup, progress: showProgress };
+    for (const { job, contestants } of chosen) {
+      const measured = await measureJob(job, contestants, effort, place);
+      showProgress("");
+      jobs.push(measured);
+      say(formatJob(measured));
+    }
+  } finally {
+    await cleanup.run();
+  }
+  const seconds = (performance.now() - start) / 1000;
+  const document = { environment: made, effort, filters, seconds, jobs, missing };
+  const text = `${JSON.stringify(document, null, 2)}\n`;
+  say(formatMissing(missing));
+  say(`Took ${seconds.toFixed(0)} s.`);
+  if (json) process.stdout.write(text);
+  if (save) {
+    mkdirSync(join(RESULTS, ".."), { recursive: true });
+    writeFileSync(RESULTS, text);
+    say(`Written to ${RESULTS}.`);
+  }
+}
+
+/**
+ * What is measured, and what would be if it were here.
+ *
+ * @param {PeerJob[]} jobs
+ * @param {string[]} filters
+ * @param {import("./peers/tools.mjs").Tools} tools
+ * @param {(job: PeerJob) => Contestant[]} contestantsOf
+ * @param {(job: PeerJob) => { peer: string, why: string }[]} leftOut
+ */
+function choose(jobs, filters, tools, contestantsOf, leftOut) {
+  /** @type {Map<string, string>} */
+  const missing = new Map();
+  const chosen = [];
+  for (const job of jobs) {
+    const wanted = contestantsOf(job).filter(({ peer }) => isChosen(filters, job.id, peer));
+    for (const { peer, needs } of wanted) {
+      const why = tools.lacks(needs);
+      if (why !== undefined) missing.set(peer, why);
+    }
+    for (const { peer, why } of leftOut(job)) {
+      if (isChosen(filters, job.id, peer)) missing.set(peer, why);
+    }
+    // There is no ratio without ours.
+    const contestants = contestantsOf(job).filter(
+      (each) =>
+        each.kind === "ours" ||
+        (wanted.some(({ peer }) => peer === each.peer) && tools.lacks(each.needs) === undefined),
+    );
+    if (wanted.length > 0) chosen.push({ job, contestants });
+  }
+  return { chosen, missing: [...missing].map(([peer, why]) => ({ peer, why })) };
+}
+
+/**
+ * A file that is in the page cache, as it was just written; no page of it is like another.
+ *
+ * @param {string} path
+ * @param {number} sizeBytes
+ */
+function makeFile(path, sizeBytes) {
+  const file = openSync(path, "wx");
+  const part = new Uint8Array(16 * 1024 * 1024);
+  for (let done = 0; done < sizeBytes; done += part.length) writeSync(file, randomFillSync(part));
+  // What has yet to reach the disk would be waited for by whoever writes first.
+  fsyncSync(file);
+  closeSync(file);
+}
+
+/** @param {Record<string, string>} versions */
+function versionLine(versions) {
+  const tools = Object.entries(versions).map(([tool, version]) => `${tool} ${version}`);
+  return tools.length === 0 ? "none of the peers' programs" : tools.join(", ");
+}
