@@ -17,7 +17,6 @@ import { Iommu } from "./iommu.js";
 import { type BusLayout, LARGE_PAGE_BYTES, layoutBus } from "./layout.js";
 import { Msix } from "./msix.js";
 import { Owners } from "./owners.js";
-import { Spinners } from "./spinners.js";
 
 const DEFAULT_HOST_MEMORY_BYTES = 64 * 1024 * 1024;
 const DEFAULT_ENDPOINT_MEMORY_BYTES = 1024 * 1024 * 1024;
@@ -82,8 +81,6 @@ export class Bus {
 
   /** @internal The number of this thread's view: whose its pages are. */
   readonly owner: number;
-  /** @internal Who looks at a ring in vain. */
-  readonly spinners: Spinners;
   /** @internal The numbers of all views. */
   readonly owners: Owners;
   readonly #isGuest: boolean;
@@ -100,7 +97,6 @@ export class Bus {
     this.bar = layout.bar;
     this.hostMemory = layout.hostMemory;
     this.endpointMemory = layout.endpointMemory;
-    this.spinners = new Spinners(this.buffer, layout.spinnersTable, this.owner);
     try {
       this.engine = openEngine(memory, layout.workspace, layout.workspaceTable, this.owner);
     } catch (error) {
@@ -136,7 +132,6 @@ export class Bus {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.spinners.leave();
     this.engine.close();
     // With a page that is still in use the number stays taken.
     if (!this.#isGuest && !this.hostPages.holdsAny()) this.owners.release(this.owner);

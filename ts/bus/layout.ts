@@ -5,7 +5,7 @@
 //   64 KiB    ├──────────────────┤
 //             │ configuration    │  4 KiB: PCI configuration space of the function
 //             ├──────────────────┤
-//             │ owners, spinners │  which numbers of threads are taken, and which of them look in vain
+//             │ owners           │  which numbers of threads are taken
 //             │ page tables      │  who holds which page of the three regions below
 //             │ IOMMU table      │  mappings of each page of host memory
 //             ├──────────────────┤
@@ -26,7 +26,6 @@ import type { BusRange } from "../engine/engine.js";
 import { PageAllocator } from "../engine/page-allocator.js";
 import { HOST_PAGE_BYTES } from "../engine/records.js";
 import { Owners } from "./owners.js";
-import { Spinners } from "./spinners.js";
 
 /** Bytes of PCI configuration space. */
 const CONFIG_SPACE_BYTES = 4096;
@@ -42,7 +41,6 @@ export interface BusLayout {
   readonly id: number;
   readonly configSpace: BusRange;
   readonly ownersTable: number;
-  readonly spinnersTable: number;
   readonly workspaceTable: number;
   readonly hostTable: number;
   readonly endpointTable: number;
@@ -74,7 +72,6 @@ export function layoutBus(
 
   const configSpace = place(CONFIG_SPACE_BYTES, HOST_PAGE_BYTES);
   const ownersTable = place(Owners.tableBytes, 64).offset;
-  const spinnersTable = place(Spinners.tableBytes, 64).offset;
   const workspaceTable = table(WORKSPACE_BYTES, LARGE_PAGE_BYTES);
   const hostTable = table(hostMemoryBytes, HOST_PAGE_BYTES);
   const endpointTable = table(endpointMemoryBytes, LARGE_PAGE_BYTES);
@@ -87,7 +84,6 @@ export function layoutBus(
     id: Math.random(),
     configSpace,
     ownersTable,
-    spinnersTable,
     workspaceTable,
     hostTable,
     endpointTable,

@@ -10,6 +10,7 @@ import { BlkStatus, DescriptorFlag, Operation, SECTOR_BYTES } from "../abi/layou
 import { type Bus, type BusHandle, openBusAs } from "../bus/bus.js";
 import type { MsixLocation } from "../bus/config-space.js";
 import { Doorbell } from "../bus/doorbell.js";
+import { Patience } from "../bus/patience.js";
 import type { Disc, DiscHandle } from "../discs/disc.js";
 import { NullDisc } from "../discs/null-disc.js";
 import { openDisc } from "../discs/open-disc.js";
@@ -54,12 +55,10 @@ export interface QueueWorkerReport {
 const POLLS = 200;
 /** Most requests of a round, so that a stop is seen while the driver keeps the ring full. */
 const MOST = 1024;
-/** Idle time spent looking: longer than the other side takes to go on after an interrupt. */
-const SPIN_MS = 0.2;
-/** The same where others wait for the processor. */
-const CROWDED_SPIN_MS = 0.005;
-/** Without a doorbell: idle time after which sleeps become longer, as nobody is in the middle of something. */
-const DOZE_MS = 10;
+/** Without a doorbell: how long it looks before it sleeps; longer than the other side takes to go on after an interrupt. */
+const POLLED_LOOK_MS = 0.2;
+/** Then so many short sleeps, and longer ones from there on, as nobody is in the middle of something. */
+const SHORT_SLEEPS = 100;
 const SHORT_SLEEP_MS = 0.1;
 const LONG_SLEEP_MS = 1;
 /** With a doorbell: a stop is heard of after this even if the root complex meddles with the bell. */
@@ -99,6 +98,8 @@ class Service {
    */
   #mayAnswer = Number.POSITIVE_INFINITY;
   #answered = 0;
+  /** Since something was found, where nobody rings. */
+  #sleeps = 0;
   #resizes: number;
   #hasEnded = false;
   #reason: string | undefined;
@@ -117,21 +118,15 @@ class Service {
 
   /** Serves until it is stopped and drained, or can go no further; says why not. */
   run(): string | undefined {
-    const { spinners } = this.#bus;
-    let idleSince = 0;
+    const patience = new Patience(this.#doorbell === undefined ? POLLED_LOOK_MS : undefined);
     while (!this.#hasEnded) {
       if (this.#round()) {
-        spinners.leave();
-        idleSince = 0;
-        continue;
+        patience.found();
+        this.#sleeps = 0;
+      } else if (!patience.mayLookOn()) {
+        if (this.#doorbell === undefined) this.#doze();
+        else this.#doorbell.sleep(this.#round, DEEP_SLEEP_MS);
       }
-      const now = performance.now();
-      if (idleSince === 0) idleSince = now;
-      const idleMs = now - idleSince;
-      if (idleMs < CROWDED_SPIN_MS || (idleMs < SPIN_MS && !spinners.areCrowded(now))) continue;
-      spinners.leave();
-      if (this.#doorbell === undefined) this.#doze(idleMs);
-      else this.#doorbell.sleep(this.#round, DEEP_SLEEP_MS);
     }
     return this.#reason;
   }
@@ -181,8 +176,8 @@ class Service {
   }
 
   /** A nap: nobody rings. */
-  #doze(idleMs: number): void {
-    const sleepMs = idleMs < DOZE_MS ? SHORT_SLEEP_MS : LONG_SLEEP_MS;
+  #doze(): void {
+    const sleepMs = this.#sleeps++ < SHORT_SLEEPS ? SHORT_SLEEP_MS : LONG_SLEEP_MS;
     Atomics.wait(this.#control, QueueControl.state, QueueState.serve, sleepMs);
   }
 }

@@ -2,7 +2,7 @@
 // costs less of the processor and more time than the one before:
 //
 //   microtasks     continuations of what was completed run between two looks
-//   setImmediate   one turn of the event loop between two looks, for SPIN_MS
+//   setImmediate   one turn of the event loop between two looks, as long as it has patience
 //   interrupt      the vector is unmasked and its word waited for
 //
 // While it looks by itself the vector is masked, so a busy device sends nothing.
@@ -12,6 +12,7 @@
 // that raises nothing costs LOST_INTERRUPT_MS a look, and is still served.
 
 import type { Bus } from "../bus/bus.js";
+import { Patience } from "../bus/patience.js";
 import type { KeepAlive } from "./keep-alive.js";
 
 /** What the ladder drives. */
@@ -33,17 +34,20 @@ const COMPLETION_LOOKS = 8;
 /** Looks without a request in flight before the ladder is left: a continuation often submits the next one. */
 const LAST_LOOKS = 4;
 /**
- * Time without a completion before it waits for the interrupt. Longer than a queue worker that
- * nobody can wake sleeps and takes to wake (0.1 ms and timer slack): else each of the two falls asleep
+ * Time without a completion before it waits for the interrupt, where nobody can wake the queue's worker. Longer than
+ * it sleeps and takes to wake (0.1 ms and timer slack): else each of the two falls asleep
  * just before the other answers, again and again, and every request costs two sleeps.
  */
-export const SPIN_MS = 0.4;
-/** The same where others wait for the processor. */
-export const CROWDED_SPIN_MS = 0.005;
+const POLLED_LOOK_MS = 0.4;
 /** Longest wait for an interrupt before the ring is looked at again. */
 export const LOST_INTERRUPT_MS = 20;
 
 const RESOLVED = Promise.resolve();
+
+/** How long completions are looked for before the interrupt is waited for, on a queue with a doorbell or without. */
+export function patienceFor(doorbell: number | undefined): Patience {
+  return new Patience(doorbell === undefined ? POLLED_LOOK_MS : undefined);
+}
 
 export class CompletionLadder {
   readonly #source: CompletionSource;
@@ -56,13 +60,14 @@ export class CompletionLadder {
   #sleeping = false;
   #looks = 0;
   #lastLooks = 0;
-  #progressAt = 0;
+  readonly #patience: Patience;
   #progressed = false;
   #closed = false;
 
   /**
    * @param vector - counted from 0; undefined if the function has none
    * @param interruptAddress - where the vector writes a value other than 0
+   * @param patience - of `patienceFor`
    * @param keepAlive - holds the event loop while an interrupt is waited for, which by itself would not
    */
   constructor(
@@ -71,6 +76,7 @@ export class CompletionLadder {
     vector: number | undefined,
     interruptAddress: number,
     keepAlive: KeepAlive,
+    patience: Patience,
   ) {
     this.#source = source;
     this.#bus = bus;
@@ -78,11 +84,11 @@ export class CompletionLadder {
     this.#words = new Int32Array(bus.buffer);
     this.#word = interruptAddress / 4;
     this.#keepAlive = keepAlive;
+    this.#patience = patience;
   }
 
   /** There is something to publish, or to wait for. */
   kick(): void {
-    this.#progressed = true;
     if (this.#active) {
       // The interrupt that it sleeps for may be long in coming, and this is to go out now.
       if (this.#sleeping) RESOLVED.then(this.#publish);
@@ -108,17 +114,12 @@ export class CompletionLadder {
     if (this.#closed) return;
     this.#source.publish();
     const reaped = this.#source.reap() > 0;
-    if (reaped) {
-      this.#progressed = true;
-      // At once: the other side is not to sleep because this one looked in vain before.
-      this.#bus.spinners.leave();
-    }
+    if (reaped) this.#progressed = true;
     if (this.#source.inFlight > 0) {
       this.#lastLooks = 0;
     } else if (++this.#lastLooks > LAST_LOOKS) {
       this.#lastLooks = 0;
       this.#active = false;
-      this.#bus.spinners.leave();
       return;
     }
     this.#looks += reaped ? COMPLETION_LOOKS : 1;
@@ -128,19 +129,11 @@ export class CompletionLadder {
 
   readonly #turn = (): void => {
     this.#looks = 0;
-    const now = performance.now();
-    if (this.#progressed) {
-      this.#progressed = false;
-      this.#progressAt = now;
-    }
-    const { spinners } = this.#bus;
-    const vainMs = now - this.#progressAt;
-    if (vainMs < CROWDED_SPIN_MS || (vainMs < SPIN_MS && !spinners.areCrowded(now))) {
-      this.#microtask();
-    } else {
-      spinners.leave();
-      this.#sleep();
-    }
+    const looksOn = this.#progressed || this.#patience.mayLookOn();
+    if (this.#progressed) this.#patience.found();
+    this.#progressed = false;
+    if (looksOn) this.#microtask();
+    else this.#sleep();
   };
 
   #sleep(): void {
@@ -168,7 +161,6 @@ export class CompletionLadder {
   #wake(): void {
     if (this.#closed) return;
     if (this.#vector !== undefined) this.#bus.msix.mask(this.#vector);
-    this.#progressed = true;
     this.#microtask();
   }
 }

@@ -6,10 +6,11 @@ import type { Bus } from "../bus/bus.js";
 import type { MsixLocation } from "../bus/config-space.js";
 import { Doorbell } from "../bus/doorbell.js";
 import { isEndpointHere } from "../bus/local-endpoints.js";
+import type { Patience } from "../bus/patience.js";
 import type { DriverQueue, QueueGeometry } from "../engine/engine.js";
 import { QueueFault } from "../engine/records.js";
 import { BlockptError } from "../errors.js";
-import { CROWDED_SPIN_MS, LOST_INTERRUPT_MS, SPIN_MS } from "./completion.js";
+import { LOST_INTERRUPT_MS, patienceFor } from "./completion.js";
 import { DiskState, offline } from "./disk-state.js";
 import { EndpointWatch } from "./endpoint-watch.js";
 import type { KeepAlive } from "./keep-alive.js";
@@ -65,8 +66,7 @@ export class QueueEnd {
   #version: number;
   #epoch: number;
   #isClosed = false;
-  /** Since when a call that waits looks in vain; 0 if none does. */
-  #vainSince = 0;
+  readonly #patience: Patience;
 
   /** @param onSuspect - hears, in the thread that attached the disk, that the endpoint has left the queue */
   constructor(bus: Bus, parts: QueueParts, owner: QueueOwner, onSuspect?: () => void) {
@@ -78,6 +78,7 @@ export class QueueEnd {
     this.#onSuspect = onSuspect ?? (() => {});
     this.state = new DiskState(parts.state);
     this.#words = new Int32Array(bus.buffer);
+    this.#patience = patienceFor(doorbell);
     if (doorbell !== undefined) this.#doorbell = Doorbell.ofQueue(bus.buffer, doorbell);
     bus.msix.locate(parts.msix, bus.bar.offset);
     // Its rings are not written while the disk is offline, nor while they are being cleared.
@@ -167,19 +168,12 @@ export class QueueEnd {
 
   /** A call that waits has found something. */
   progressed(): void {
-    this.#vainSince = 0;
-    this.#bus.spinners.leave();
+    this.#patience.found();
   }
 
   /** Whether a call that waits, and found nothing, had better look once more than sleep. */
   mayLookOn(): boolean {
-    const now = performance.now();
-    if (this.#vainSince === 0) this.#vainSince = now;
-    const vainMs = now - this.#vainSince;
-    if (vainMs < CROWDED_SPIN_MS) return true;
-    if (vainMs < SPIN_MS && !this.#bus.spinners.areCrowded(now)) return true;
-    this.progressed();
-    return false;
+    return this.#patience.mayLookOn();
   }
 
   /** Blocks until the interrupt, as the completion ladder does; `look` says how many completions there are. */

@@ -10,7 +10,7 @@ import type { Bus } from "../bus/bus.js";
 import type { DriverQueue } from "../engine/engine.js";
 import { COMPLETION_WORDS, CompletionWord } from "../engine/records.js";
 import { BlockptError } from "../errors.js";
-import { CompletionLadder, type CompletionSource } from "./completion.js";
+import { CompletionLadder, type CompletionSource, patienceFor } from "./completion.js";
 import { type DiskState, offline } from "./disk-state.js";
 import { KeepAlive } from "./keep-alive.js";
 import { QueueEnd, type QueueOwner, type QueueParts } from "./queue-end.js";
@@ -61,8 +61,16 @@ export class RemoteQueue implements Operations, CompletionSource, QueueOwner {
       unplugLater: () => this.#ladder.kick(),
       roomHint: "raise createBus's hostMemoryBytes",
     }).add();
-    const { vector, interruptAddress } = parts;
-    this.#ladder = new CompletionLadder(this, bus, vector, interruptAddress, this.#keepAlive);
+    const { vector, interruptAddress, doorbell } = parts;
+    const patience = patienceFor(doorbell);
+    this.#ladder = new CompletionLadder(
+      this,
+      bus,
+      vector,
+      interruptAddress,
+      this.#keepAlive,
+      patience,
+    );
     if (this.#end.driver === undefined) this.#failOffline();
   }
 

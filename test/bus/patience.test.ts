@@ -1,0 +1,58 @@
+// How long somebody looks before he sleeps, by a clock that stands still.
+
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Patience } from "../../ts/bus/patience.js";
+
+/** In milliseconds; a binary fraction, so that sums of it are exact. */
+const TICK = 1 / 1024;
+let now = 0;
+
+beforeEach(() => {
+  now = 1;
+  vi.spyOn(performance, "now").mockImplementation(() => now);
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** Looks in vain until it would sleep; says after how many microseconds, rounded down. */
+function lookInVain(patience: Patience): number {
+  const before = now;
+  while (patience.mayLookOn()) now += TICK;
+  return Math.floor(1000 * (now - before - TICK)) + 1;
+}
+
+function findAfter(patience: Patience, milliseconds: number): void {
+  expect(patience.mayLookOn()).toBe(true);
+  now += milliseconds;
+  patience.found();
+}
+
+test("what was looked for in vain is looked for half as long, down to 5 µs", () => {
+  const patience = new Patience();
+  const looks = Array.from({ length: 7 }, () => lookInVain(patience));
+  expect(looks).toEqual([100, 50, 25, 12, 6, 5, 5]);
+});
+
+test("what was found while it was looked for is looked for twice as long, up to 100 µs", () => {
+  const patience = new Patience();
+  for (let look = 0; look < 7; look++) lookInVain(patience);
+  findAfter(patience, 0.004);
+  expect(lookInVain(patience)).toBe(10);
+  for (let find = 0; find < 9; find++) findAfter(patience, 0.004);
+  expect(lookInVain(patience)).toBe(100);
+});
+
+test("what is there at the first look says nothing of how long others take", () => {
+  const patience = new Patience();
+  expect(lookInVain(patience)).toBe(100);
+  for (let find = 0; find < 9; find++) patience.found();
+  expect(lookInVain(patience)).toBe(50);
+});
+
+test("where the other side sleeps by the clock it is always the same", () => {
+  const patience = new Patience(0.2);
+  for (let look = 0; look < 5; look++) expect(lookInVain(patience)).toBe(200);
+  findAfter(patience, 0.004);
+  expect(lookInVain(patience)).toBe(200);
+});
