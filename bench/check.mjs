@@ -61,6 +61,7 @@ Examples:
   npm run bench:check -- memory: "copies: 4 KiB"   compare two groups
   npm run bench:check -- --with results.json       compare what was measured before`,
   )
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .parse();
 
 try {

@@ -53,7 +53,7 @@ const LEAST_ROUNDS = 4;
 /** A difference that comes about by chance less often counts. */
 const MOST_CHANCE = 0.01;
 /** Units of rows that are no speed. */
-const NO_SPEED = ["B", "% of a core"];
+const NO_SPEED = ["B", "KiB", "ns more", "% of a core"];
 
 /**
  * All that can be compared, by the names of rows.

@@ -53,6 +53,7 @@ Examples:
   npm run bench:instructions -- --save       count, and accept
   npm run bench:instructions -- --json       for another program`,
   )
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .parse();
 
 try {
