@@ -1,5 +1,5 @@
 // Whether anything became slower: `node bench/check.mjs --help`. Measures anew, and compares with the accepted
-// measurement; what looks slower is measured again before it is called so. `compare.mjs` says what is compared with what.
+// measurement; what looks slower or faster is measured again before it is called so. `compare.mjs` says what is compared with what.
 
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -17,10 +17,10 @@ const ACCEPTED = `${ROOT}bench/results/bench.json`;
 const SAVE = "npm run bench -- --save";
 /** What has a ratio, in three minutes. */
 const USUAL = [
-  ...["descriptors:", "rings:", "copies:", "block:"],
+  ...["descriptors:", "rings:", "copies: 512 B", "copies: 4 KiB", "block:"],
   ...["memory:", "apis:", "protocol:", "engines:", "large:", "dma:", "file:", "queues:"],
 ];
-/** How often what looks slower is measured again, if it does not come out comparable. */
+/** How often what looks changed is measured again, if it does not come out comparable. */
 const CONFIRMATIONS = 2;
 /** What of two environments makes them different machines. */
 const MACHINE = ["cpu", "cores", "system", "v8"];
@@ -45,9 +45,9 @@ const command = new Command("bench:check")
   .addHelpText(
     "after",
     `
-A regression is more than the tolerance, more than noise makes (rank-sum test), and there again when it
-is measured again. Rounds in which a hand-over between cores took another time than in the baseline, by more than
-half, are not compared; nor is what others disturbed.
+A regression is more than the tolerance, more than noise makes (rank-sum test), and there again when it is
+measured again; so is an improvement. Rounds in which a hand-over between cores took another time than in
+the baseline, by more than half, are not compared; nor is what others disturbed.
 
 Exit codes:
   0    no regression
@@ -105,26 +105,33 @@ async function run(filters, { tolerance, with: file, baseline: path, json = fals
 }
 
 /**
- * Measures what looks slower again, by itself, and takes that for what it is.
+ * Measures what looks changed again, by itself; what does not come out as before was noise.
  *
  * @param {Comparison[]} comparisons
  * @param {(measurement: Measurement) => Comparison[]} compareAll
  */
 async function confirm(comparisons, compareAll) {
   const confirmed = new Map(comparisons.map((comparison) => [comparison.row, comparison]));
-  let suspects = comparisons.filter(({ verdict }) => verdict === "regression");
+  let suspects = comparisons.filter(({ verdict }) => isChange(verdict));
   for (let attempt = 0; attempt < CONFIRMATIONS && suspects.length > 0; attempt++) {
-    console.error(`Measured again, as they look slower: ${listOf(suspects)}`);
+    console.error(`Measured again, as they look changed: ${listOf(suspects)}`);
     const again = new Map(
       compareAll(await measure(await filtersOf(suspects))).map((each) => [each.row, each]),
     );
-    for (const { row } of suspects) {
+    for (const { row, verdict } of suspects) {
       const second = again.get(row);
-      if (second !== undefined) confirmed.set(row, second);
+      if (second === undefined) continue;
+      const isOther = isChange(second.verdict) && second.verdict !== verdict;
+      confirmed.set(row, isOther ? { ...second, verdict: "noisy" } : second);
     }
     suspects = suspects.filter(({ row }) => confirmed.get(row)?.verdict === "not comparable");
   }
   return [...confirmed.values()];
+}
+
+/** @param {import("./compare.mjs").Verdict} verdict */
+function isChange(verdict) {
+  return verdict === "regression" || verdict === "improvement";
 }
 
 /**
