@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
+import { complain } from "./command.mjs";
 import { compare, figuresOf } from "./compare.mjs";
 import { colour } from "./table.mjs";
 
@@ -67,13 +68,8 @@ Examples:
 try {
   await run(command.args, command.opts());
 } catch (error) {
-  const isBuilt = !(
-    error instanceof Error &&
-    "code" in error &&
-    error.code === "ERR_MODULE_NOT_FOUND"
-  );
-  if (error instanceof Complaint) console.error(error.message);
-  else console.error(isBuilt ? error : "It is not built: run `npm run build` first.");
+  if (!(error instanceof Complaint)) complain(error);
+  else console.error(error.message);
   process.exitCode = 1;
 }
 

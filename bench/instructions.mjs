@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
 import { countInstructions } from "./callgrind.mjs";
+import { complain } from "./command.mjs";
 import { colour } from "./table.mjs";
 
 /**
@@ -59,13 +60,8 @@ Examples:
 try {
   await run(command.opts());
 } catch (error) {
-  const isBuilt = !(
-    error instanceof Error &&
-    "code" in error &&
-    error.code === "ERR_MODULE_NOT_FOUND"
-  );
-  if (error instanceof Complaint) console.error(error.message);
-  else console.error(isBuilt ? error : "It is not built: run `npm run build` first.");
+  if (!(error instanceof Complaint)) complain(error);
+  else console.error(error.message);
   process.exitCode = 1;
 }
 
