@@ -30,7 +30,7 @@ const command = new Command("bench")
   .addHelpText(
     "after",
     `
-Sections of pieces: descriptors, rings, copies, block, idle.
+Sections of pieces: descriptors, rings, copies, block, idle, costs.
 Groups of jobs: memory, apis, protocol, engines, large, dma, file, queues.
 
 Examples:
@@ -60,8 +60,9 @@ async function run(filters, { json = false, quick = false }) {
   const { block } = await import("./block-layer.mjs");
   const { copies, descriptors, rings } = await import("./pieces.mjs");
   const { idle } = await import("./idle.mjs");
+  const { costs } = await import("./costs.mjs");
 
-  const sections = [descriptors, rings, copies, block, idle]
+  const sections = [descriptors, rings, copies, block, idle, ...costs]
     .map((section) => ({
       section,
       rows: section.rows.filter(({ name }) => isChosen(filters, section.id, name)),
