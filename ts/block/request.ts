@@ -14,6 +14,7 @@ import type { HardwareQueue } from "./hardware-queue.js";
 /** @internal Where a request is in its life. */
 export const RequestState = { free: 0, held: 1, started: 2, ended: 3 } as const;
 
+const SECTOR_SHIFT = Math.log2(SECTOR_BYTES);
 const NOBODY = new Bio();
 
 /** A part of a bio in a request. */
@@ -47,6 +48,8 @@ export class Request {
 
   /** @internal */
   state: number = RequestState.free;
+  /** @internal The sector behind its last one. */
+  endSector = 0;
   /** @internal The sweep before which it was started. */
   sweep = 0;
   /** @internal Whose it is while it is not free. */
@@ -75,7 +78,8 @@ export class Request {
   begin(bio: Bio, offset: number, length: number): void {
     this.opf = bio.opf;
     this.flags = bio.flags;
-    this.startSector = bio.startSector + offset / SECTOR_BYTES;
+    this.startSector = offset === 0 ? bio.startSector : bio.startSector + offset / SECTOR_BYTES;
+    this.endSector = this.startSector;
     this.lenBytes = 0;
     this.segmentCount = 0;
     this.state = RequestState.held;
@@ -94,6 +98,7 @@ export class Request {
     }
     this.segmentCount++;
     this.lenBytes += length;
+    this.endSector += length >>> SECTOR_SHIFT;
   }
 
   /** @internal Is nobody's from here on, and keeps nobody's buffer. */
@@ -105,14 +110,13 @@ export class Request {
     this.state = RequestState.free;
   }
 
-  /** @internal Whether what is left of a bio starts where this one ends, and is of its kind. */
+  /** @internal Whether a bio starts where this one ends, and is of its kind. */
   isFollowedBy(bio: Bio): boolean {
     return (
       this.opf === bio.opf &&
       this.flags === bio.flags &&
       this.opf !== Operation.FLUSH &&
-      this.startSector + this.lenBytes / SECTOR_BYTES ===
-        bio.startSector + bio.submitted / SECTOR_BYTES
+      this.endSector === bio.startSector
     );
   }
 }
