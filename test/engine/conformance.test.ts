@@ -557,7 +557,8 @@ describe("both engines", () => {
     const bus = await createBus({ engine: "wasm" });
     const { workspace } = bus.handle.layout;
     // All but the page of this thread's instance, as other queues would have left it.
-    new Uint8Array(bus.buffer, workspace.offset + 65536, workspace.length - 65536).fill(0xff);
+    const others = workspace.offset + 16384;
+    new Uint8Array(bus.buffer, others, workspace.length - 16384).fill(0xff);
     const { driver } = openQueues(bus);
     const put = (tag: number, flags: number): void =>
       driver.put(1, bus.hostMemory.offset, 512, 1, flags, tag);

@@ -1,4 +1,5 @@
-// Hands out tags: one for each request that may be outstanding, nrHwQueues × depth.
+// Hands out tags: one for each request that may be outstanding, nrHwQueues × depth. The requests are made when
+// that many are outstanding for the first time, and kept.
 
 import { assert, checkInteger } from "../errors.js";
 import { Request, RequestState } from "./request.js";
@@ -6,7 +7,7 @@ import { Request, RequestState } from "./request.js";
 const MAX_DEPTH = 65535;
 
 /**
- * The tags of a disk, and a request for each, made once. A tag whose request is not with the device
+ * The tags of a disk, and a request for each, made once, when it is first needed. A tag whose request is not with the device
  * finds nothing.
  *
  * @example
@@ -22,7 +23,8 @@ export class TagSet {
   readonly nrHwQueues: number;
   /** Tags of each. */
   readonly depth: number;
-  readonly #requests: readonly (readonly Request[])[];
+  /** Of each queue those that were made, by their tags. */
+  readonly #requests: readonly Request[][];
   /** A stack of free tags for each queue, `#freeCount` high. */
   readonly #free: readonly Uint16Array[];
   readonly #freeCount: Uint32Array;
@@ -39,9 +41,7 @@ export class TagSet {
     this.nrHwQueues = nrHwQueues;
     this.depth = depth;
     const queues = Array.from({ length: nrHwQueues }, (_, hwQueue) => hwQueue);
-    this.#requests = queues.map((hwQueue) =>
-      Array.from({ length: depth }, (_, tag) => new Request(hwQueue, tag)),
-    );
+    this.#requests = queues.map(() => []);
     this.#free = queues.map(() =>
       Uint16Array.from({ length: depth }, (_, height) => depth - 1 - height),
     );
@@ -80,7 +80,7 @@ export class TagSet {
     return true;
   }
 
-  /** @internal Every request of a queue, by its tag. */
+  /** @internal Every request of a queue that was ever taken. */
   requests(hwQueue: number): readonly Request[] {
     const requests = this.#requests[hwQueue];
     assert(requests !== undefined, `no hardware queue ${hwQueue}`);
@@ -93,7 +93,10 @@ export class TagSet {
     if (height === 0) return undefined;
     this.#freeCount[hwQueue] = height - 1;
     const tag = (this.#free[hwQueue] as Uint16Array)[height - 1] as number;
-    return (this.#requests[hwQueue] as readonly Request[])[tag];
+    const requests = this.#requests[hwQueue] as Request[];
+    // Tags lie in order until they are first taken: the first one without a request is the next one.
+    if (tag === requests.length) requests.push(new Request(hwQueue, tag));
+    return requests[tag];
   }
 
   /** @internal Gives a tag back. */

@@ -2,7 +2,7 @@
 
 import { DEFAULT_BAR_BYTES } from "../abi/layout.js";
 import type { BusRange, Engine } from "../engine/engine.js";
-import { PageAllocator } from "../engine/page-allocator.js";
+import { PageAllocator, WORKSPACE_PAGE_BYTES } from "../engine/page-allocator.js";
 import { HOST_PAGE_BYTES } from "../engine/records.js";
 import {
   bufferOf,
@@ -144,7 +144,7 @@ export class Bus {
       this.buffer,
       layout.workspaceTable,
       layout.workspace,
-      LARGE_PAGE_BYTES,
+      WORKSPACE_PAGE_BYTES,
       owner,
     );
     workspace.reclaim(() => {});

@@ -23,13 +23,13 @@
 
 import { roundUp } from "../abi/queue-layout.js";
 import type { BusRange } from "../engine/engine.js";
-import { PageAllocator } from "../engine/page-allocator.js";
+import { PageAllocator, WORKSPACE_PAGE_BYTES } from "../engine/page-allocator.js";
 import { HOST_PAGE_BYTES } from "../engine/records.js";
 import { Owners } from "./owners.js";
 
 /** Bytes of PCI configuration space. */
 const CONFIG_SPACE_BYTES = 4096;
-/** Bytes of a page of the workspace and of endpoint memory. */
+/** Bytes of a page of endpoint memory, and what regions start at multiples of. */
 export const LARGE_PAGE_BYTES = 65536;
 
 const ENGINE_BYTES = 65536;
@@ -72,7 +72,7 @@ export function layoutBus(
 
   const configSpace = place(CONFIG_SPACE_BYTES, HOST_PAGE_BYTES);
   const ownersTable = place(Owners.tableBytes, 64).offset;
-  const workspaceTable = table(WORKSPACE_BYTES, LARGE_PAGE_BYTES);
+  const workspaceTable = table(WORKSPACE_BYTES, WORKSPACE_PAGE_BYTES);
   const hostTable = table(hostMemoryBytes, HOST_PAGE_BYTES);
   const endpointTable = table(endpointMemoryBytes, LARGE_PAGE_BYTES);
   const iommuTable = iommu ? table(hostMemoryBytes, HOST_PAGE_BYTES) : 0;

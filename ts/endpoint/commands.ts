@@ -58,7 +58,7 @@ interface Arguments {
 const POLL_MS = 5;
 /** A root complex that rings may be gone, and one that does not have come: it is looked at now and then. */
 const DOZE_MS = 500;
-/** After a command the next is near, so the register is looked at on every turn of the event loop. */
+/** After a command, and at the start, the next is near, so the register is looked at on every turn of the event loop. */
 const EAGER_MS = 20;
 
 /** The order in which several bits of one write are served. */
@@ -82,7 +82,7 @@ export class CommandHandler {
   readonly #doorbell: Doorbell;
   #devices: readonly ExportedDisc[];
   #running = true;
-  #eagerUntil = 0;
+  #eagerUntil = performance.now() + EAGER_MS;
   /** Settles when the command that is being served was answered. */
   #serving: Promise<void> = Promise.resolve();
   /** Settles when the handler sleeps no more. */

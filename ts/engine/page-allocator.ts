@@ -9,6 +9,9 @@
 import { assert } from "../errors.js";
 import type { BusRange } from "./engine.js";
 
+/** Bytes of a page of the workspace: an instance's list and stack, or most of a queue's context. */
+export const WORKSPACE_PAGE_BYTES = 16384;
+
 const FREE = 0;
 /** The length of a run takes the lower bits of its first page's word, its owner the others. */
 const LENGTH_BITS = 20;

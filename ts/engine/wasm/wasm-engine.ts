@@ -11,14 +11,11 @@
 import { BlockptError } from "../../errors.js";
 import { checkGeometry, checkLimits, checkRange, checkRing, checkTable } from "../bounds.js";
 import type { BusRange, DeviceLimits, Engine, QueueGeometry } from "../engine.js";
-import { PageAllocator } from "../page-allocator.js";
+import { PageAllocator, WORKSPACE_PAGE_BYTES } from "../page-allocator.js";
 import { LIST_CAPACITY, REQUEST_WORDS } from "../records.js";
 import type { WasmExports } from "./exports.js";
 import { WasmDeviceQueue } from "./wasm-device-queue.js";
 import { WasmDriverQueue } from "./wasm-driver-queue.js";
-
-/** Bytes of a page of the workspace. */
-const WORKSPACE_PAGE_BYTES = 65536;
 
 export class WasmEngine implements Engine {
   readonly kind = "wasm";
