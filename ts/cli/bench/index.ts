@@ -3,9 +3,11 @@
 
 export { Cleanup } from "../cleanup.js";
 export { describeEnvironment } from "./conditions.js";
+export { discOf } from "./discs.js";
 export { HandOverProbe } from "./hand-over.js";
 export { jobsOf, nameOf } from "./job.js";
 export { measure, stepsOf } from "./measure.js";
-export { discOf, openRig } from "./rig.js";
+export { refuse } from "./refuse.js";
+export { openRig } from "./rig.js";
 export { headLines, resultLines } from "./show.js";
 export { median, ratiosOf, summarize } from "./statistics.js";
