@@ -2,6 +2,7 @@
 // own benchmark.
 
 export { Cleanup } from "../cleanup.js";
+export { formatSize } from "../listing.js";
 export { describeEnvironment } from "./conditions.js";
 export { discOf } from "./discs.js";
 export { HandOverProbe } from "./hand-over.js";
