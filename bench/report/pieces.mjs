@@ -59,13 +59,13 @@ function card(id, title, unit, rows) {
   });
   const ratios = Object.keys(rows[0].ratios);
   const table = {
-    head: [unit, ...series.map(({ name }) => name), ...ratios],
+    head: [unit, ...ratios, ...series.map(({ name }) => name)],
     rows: rows.map((row) => [
       row.name,
-      ...series.map(({ subject }) => spread(row.figures[subject], plain)),
       ...ratios.map((name) =>
         name.endsWith("/limit") ? percent(row.ratios[name]) : times(row.ratios[name]),
       ),
+      ...series.map(({ subject }) => spread(row.figures[subject], plain)),
     ]),
   };
   return { plot, table };
