@@ -37,7 +37,7 @@ Groups of jobs: memory, apis, protocol, engines, large, dma, file, queues.
 How cost grows: growth-depth, growth-block, growth-discs, growth-queues, growth-size.
 
 Examples:
-  npm run bench                                all of it: some fifteen minutes
+  npm run bench                                all of it: some ten minutes
   npm run bench -- --save                      the same, accepted as what the report shows
   node bench/bench.mjs --quick                 a smoke test of a minute
   node bench/bench.mjs memory file             two groups
