@@ -8,13 +8,14 @@ import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
 import { complain } from "./command.mjs";
 import { compare, figuresOf } from "./compare.mjs";
+import { acceptedPath } from "./results.mjs";
 import { colour } from "./table.mjs";
 
 /** @typedef {import("./compare.mjs").Comparison} Comparison */
 /** @typedef {import("./compare.mjs").Measurement} Measurement */
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const ACCEPTED = `${ROOT}bench/results/bench.json`;
+const ACCEPTED = acceptedPath("bench");
 const SAVE = "npm run bench -- --save";
 /** What has a ratio, in three minutes. */
 const USUAL = [

@@ -1,13 +1,21 @@
 // What the commands that measure have in common: filters, progress, and how they end.
 
 /**
- * @param {string[]} filters - parts of `id: name`, in any case; none choose everything
- * @param {string} id
- * @param {string} name
+ * Says which rows are wanted: those that a filter is a part of, in any case, as `id: name`. An id means that section or
+ * group, and not what else it is a part of. No filters choose everything.
+ *
+ * @param {string[]} filters
+ * @param {string[]} ids
+ * @returns {(id: string, name: string) => boolean}
  */
-export function isChosen(filters, id, name) {
-  const text = `${id}: ${name}`.toLowerCase();
-  return filters.length === 0 || filters.some((filter) => text.includes(filter.toLowerCase()));
+export function chooser(filters, ids) {
+  const wanted = filters.map((filter) => filter.toLowerCase());
+  return (id, name) => {
+    const text = `${id}: ${name}`.toLowerCase();
+    const matches = (/** @type {string} */ filter) =>
+      ids.includes(filter) ? filter === id : text.includes(filter);
+    return wanted.length === 0 || wanted.some(matches);
+  };
 }
 
 /** @param {string} text - replaces the line before; a terminal alone shows it */

@@ -9,12 +9,14 @@ import { jobsOf } from "../dist/bench.js";
  * @typedef {object} Group
  * @property {string} id - what filters name
  * @property {string} title
+ * @property {keyof Job} [axis] - what grows, where it is how cost grows that is measured
  * @property {Job[]} jobs
  */
 
 /** @type {JobLists} */
 const BASE = {
   disc: ["memory:64M"],
+  discs: [1],
   pattern: ["randread"],
   readPercent: [70],
   blockBytes: [4096],
@@ -26,7 +28,7 @@ const BASE = {
 };
 
 /** @param {Partial<JobLists>[]} lists */
-const jobs = (...lists) => lists.flatMap((list) => jobsOf({ ...BASE, ...list }));
+export const jobs = (...lists) => lists.flatMap((list) => jobsOf({ ...BASE, ...list }));
 
 /** @type {Group[]} */
 export const GROUPS = [

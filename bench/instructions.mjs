@@ -3,12 +3,13 @@
 // are not is time: a copy, a miss of a cache and a wait for the other side cost none.
 
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
 import { countInstructions } from "./callgrind.mjs";
 import { complain } from "./command.mjs";
+import { acceptedPath, saveResult } from "./results.mjs";
 import { colour } from "./table.mjs";
 
 /**
@@ -21,7 +22,7 @@ import { colour } from "./table.mjs";
  */
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const ACCEPTED = `${ROOT}bench/results/instructions.json`;
+const ACCEPTED = acceptedPath("instructions");
 /** What the crate's rows do (crates/instructions). */
 const REQUESTS = 64 * 32;
 const COUNTED = "*blockpt_instructions*counted*";
@@ -69,8 +70,7 @@ try {
 async function run({ save = false, json = false, tolerance, with: file, baseline }) {
   const counts = file === undefined ? await count() : read(file);
   if (save) {
-    writeFileSync(ACCEPTED, `${JSON.stringify(counts, null, 2)}\n`);
-    console.log(`Wrote ${ACCEPTED}.`);
+    console.log(`Written to ${saveResult("instructions", counts)}.`);
     return;
   }
   const accepted = read(baseline, `Accept what is counted now by \`${SAVE}\`.`);

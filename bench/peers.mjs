@@ -2,26 +2,15 @@
 // and the order of things.
 
 import { randomFillSync } from "node:crypto";
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Command } from "commander";
-import { complain, endOnSignals, isChosen, showProgress } from "./command.mjs";
+import { chooser, complain, endOnSignals, showProgress } from "./command.mjs";
+import { saveResult } from "./results.mjs";
 
 /** @typedef {import("./peers/jobs.mjs").PeerJob} PeerJob */
 /** @typedef {import("./peers/contestants.mjs").Contestant} Contestant */
-
-const RESULTS = fileURLToPath(new URL("results/peers.json", import.meta.url));
 
 const FULL = { rounds: 5, milliseconds: 200, processMilliseconds: 300, tries: 2 };
 const QUICK = { rounds: 1, milliseconds: 30, processMilliseconds: 100, tries: 1 };
@@ -81,6 +70,9 @@ async function run(filters, { json = false, save = false, quick = false }) {
 
   const tools = findTools();
   const { chosen, missing } = choose(JOBS, filters, tools, contestantsOf, leftOut);
+  if (save && (quick || filters.length > 0)) {
+    command.error("error: --save is for all of it in full: without --quick and without filters");
+  }
   if (chosen.length + missing.length === 0) {
     command.error(`error: no row matches ${filters.join(", ")}; see --help for the jobs`);
   }
@@ -113,15 +105,10 @@ async function run(filters, { json = false, save = false, quick = false }) {
   }
   const seconds = (performance.now() - start) / 1000;
   const document = { environment: made, effort, filters, seconds, jobs, missing };
-  const text = `${JSON.stringify(document, null, 2)}\n`;
   say(formatMissing(missing));
   say(`Took ${seconds.toFixed(0)} s.`);
-  if (json) process.stdout.write(text);
-  if (save) {
-    mkdirSync(join(RESULTS, ".."), { recursive: true });
-    writeFileSync(RESULTS, text);
-    say(`Written to ${RESULTS}.`);
-  }
+  if (json) console.log(JSON.stringify(document, null, 2));
+  if (save) say(`Written to ${saveResult("peers", document)}.`);
 }
 
 /**
@@ -137,14 +124,18 @@ function choose(jobs, filters, tools, contestantsOf, leftOut) {
   /** @type {Map<string, string>} */
   const missing = new Map();
   const chosen = [];
+  const isChosen = chooser(
+    filters,
+    jobs.map(({ id }) => id),
+  );
   for (const job of jobs) {
-    const wanted = contestantsOf(job).filter(({ peer }) => isChosen(filters, job.id, peer));
+    const wanted = contestantsOf(job).filter(({ peer }) => isChosen(job.id, peer));
     for (const { peer, needs } of wanted) {
       const why = tools.lacks(needs);
       if (why !== undefined) missing.set(peer, why);
     }
     for (const { peer, why } of leftOut(job)) {
-      if (isChosen(filters, job.id, peer)) missing.set(peer, why);
+      if (isChosen(job.id, peer)) missing.set(peer, why);
     }
     // There is no ratio without ours.
     const contestants = contestantsOf(job).filter(

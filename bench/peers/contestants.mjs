@@ -90,7 +90,7 @@ const apisOf = ({ depth }) => (depth === 1 ? ["sync", "promise"] : ["batch", "pr
  */
 export function openOurs(job, path, cleanup) {
   const disc = job.disc === "file" ? path : `${job.disc}:${DISC_BYTES[job.disc]}`;
-  const lists = { readPercent: [100], queues: [1], dma: [true], engine: ["wasm"] };
+  const lists = { readPercent: [100], queues: [1], discs: [1], dma: [true], engine: ["wasm"] };
   const { pattern, blockBytes, depth } = job;
   const own = { disc: [disc], pattern: [pattern], blockBytes: [blockBytes], depth: [depth] };
   return openRig(jobsOf(/** @type {any} */ ({ ...lists, ...own, api: [...apisOf(job)] })), cleanup);

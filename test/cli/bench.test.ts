@@ -1,6 +1,8 @@
 // `blockpt bench`: that it measures what it is asked to, and does no harm. How fast anything is, no test says.
 
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
 import picocolors from "picocolors";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Job, type JobLists, jobsOf, nameOf } from "../../ts/cli/bench/job.js";
@@ -68,6 +70,72 @@ describe("what is measured", () => {
   });
 });
 
+describe("several discs", () => {
+  test("share the load, of every kind and size, in the APIs in which one thread can drive them", async () => {
+    const discs = ["--disc", "memory:1M,null:1G,file:1M", "--discs", "1,3", "--engine", "wasm"];
+    const measured = await results([...discs, "--api", "promise,callback"]);
+    const names = measured.map(({ job }) => `${job.discs} ${job.disc} ${job.api}`);
+    expect(names).toHaveLength(12);
+    expect(names).toContain("3 file:1M callback");
+    for (const { job, rate, limit, latency } of measured) {
+      expect(rate.median, nameOf(job)).toBeGreaterThan(0);
+      expect(limit === undefined, nameOf(job)).toBe(job.disc === "null:1G");
+      expect(latency?.p50, nameOf(job)).toBeGreaterThan(0);
+    }
+  });
+
+  test("are each written", async () => {
+    // Its warm-up alone is longer than this takes: what is written until then is no limit's.
+    const args = ["--disc", "file:1M", "--discs", "3", "--rw", "randwrite", "--seconds", "60"];
+    const running = place.start(["bench", ...args, "--engine", "wasm"], {
+      TMPDIR: place.directory,
+    });
+    const contents = async (): Promise<Buffer[]> => {
+      const names = (await readdir(place.directory)).filter((name) =>
+        name.startsWith("blockpt-bench-"),
+      );
+      return Promise.all(names.map((name) => readFile(place.path(name))));
+    };
+    // They are made of anything but zeros, and zeros are what is written.
+    const zeros = Buffer.alloc(4096);
+    const isWritten = (content: Buffer): boolean =>
+      content.length === MIB && content.includes(zeros);
+    while ((await contents()).filter(isWritten).length < 3) await setTimeout(10);
+    running.kill("SIGINT");
+    expect((await running.ended).exitCode).toBe(130);
+    expect(await contents()).toEqual([]);
+  });
+
+  test.each([
+    [["--api", "promise,batch"], "take promise or callback"],
+    [["--api", "sync"], "take promise or callback"],
+    [["--queues", "1,2"], "take --queues 1"],
+    [["--disc", "disk.img"], "disk.img is one disc"],
+  ])("are refused with %j", async (args, complaint) => {
+    const refused = await place.run(["bench", ...SHORT, "--discs", "1,2", ...args]);
+    expect(refused.stderr).toContain("ERR_BENCH_DISCS: --discs 2: ");
+    expect(refused.stderr).toContain(complaint);
+    expect(refused.exitCode).toBe(1);
+  });
+});
+
+test("a file that is larger than memory is sparse", async () => {
+  const temporary = { TMPDIR: place.directory };
+  const args = ["bench", "--disc", "file:64G", "--rounds", "1000", "--engine", "wasm"];
+  const running = place.start(args, temporary);
+  let found: Stats | undefined;
+  while (found === undefined || found.size === 0) {
+    const names = await readdir(place.directory);
+    const name = names.find((each) => each.startsWith("blockpt-bench-"));
+    if (name !== undefined) found = await stat(place.path(name));
+    await setTimeout(10);
+  }
+  expect(found.size).toBe(64 * 1024 ** 3);
+  expect(found.blocks * 512).toBeLessThan(MIB);
+  running.kill("SIGINT");
+  expect((await running.ended).exitCode).toBe(130);
+});
+
 describe("a file of somebody's", () => {
   test("is only read, and is as it was", async () => {
     const content = pattern(MIB, 5);
@@ -101,6 +169,7 @@ test.each([
   [["--bs", "100"], "is wanted: a multiple of 512, at most 16M"],
   [["--depth", "0"], "Whole numbers from 1 to 1023 are wanted"],
   [["--queues", "17"], "Whole numbers from 1 to 16 are wanted"],
+  [["--discs", "17"], "Whole numbers from 1 to 16 are wanted"],
   [["--api", "fast"], "fast is none of promise, callback, batch, sync"],
   [["--rw", "trim"], "trim is none of randread"],
   [["--engine", "native"], "native is none of wasm, typescript"],
@@ -127,7 +196,7 @@ test("an interrupt ends it, and leaves no file", async () => {
   const running = place.start(args, temporary);
   const files = async (): Promise<string[]> =>
     (await readdir(place.directory)).filter((name) => name.startsWith("blockpt-bench-"));
-  while ((await files()).length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  while ((await files()).length === 0) await setTimeout(10);
   running.kill("SIGINT");
   expect((await running.ended).exitCode).toBe(130);
   expect(await files()).toEqual([]);
@@ -156,6 +225,7 @@ test("people see a table, and what the limit is", async () => {
 
 const ONE_JOB: JobLists = {
   disc: ["memory:1M"],
+  discs: [1],
   pattern: ["randread"],
   readPercent: [70],
   blockBytes: [4096],
@@ -185,6 +255,8 @@ describe("jobs", () => {
     expect(only && nameOf(only)).toBe(
       "memory:1M, randread, 4K, depth 1, 1 queue, promise, DMA, wasm",
     );
+    const several = jobsOf({ ...ONE_JOB, discs: [1, 16] });
+    expect(several.map((job) => nameOf(job, several))).toEqual(["memory:1M", "16 × memory:1M"]);
   });
 
   test.each(["randread", "randwrite", "randrw", "read", "write", "rw"] as const)(

@@ -44,7 +44,7 @@ async function write(document: unknown): Promise<string> {
 }
 
 const JOB: Job = {
-  ...{ pattern: "randread", readPercent: 70, blockBytes: 4096, depth: 32, queues: 1 },
+  ...{ pattern: "randread", readPercent: 70, blockBytes: 4096, depth: 32, queues: 1, discs: 1 },
   ...{ engine: "wasm", disc: "memory:64M", api: "promise", dma: true },
 };
 

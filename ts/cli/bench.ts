@@ -11,16 +11,15 @@ import {
   nameOf,
   PATTERNS,
   type Pattern,
-  readShare,
 } from "./bench/job.js";
 import type { CommandContext } from "./demo.js";
 import { EXIT_CODES_HELP } from "./exit-code.js";
-import { CliError } from "./failure.js";
 import { createScreen } from "./screen.js";
 import { parseSize, SIZE_WANTED } from "./sizes.js";
 
 interface BenchOptions {
   readonly disc: readonly string[];
+  readonly discs: readonly number[];
   readonly rw: readonly Pattern[];
   readonly mix: number;
   readonly bs: readonly number[];
@@ -37,6 +36,7 @@ interface BenchOptions {
 
 const MOST_DEPTH = 1023;
 const MOST_QUEUES = 16;
+const MOST_DISCS = 16;
 const MOST_BLOCK_BYTES = 16 * 1024 * 1024;
 /** How often a disturbed figure is taken. */
 const TRIES = 3;
@@ -48,7 +48,7 @@ rounds: the figure shown is the median, and of the limit's share the median of t
 Discs:
   memory:64M   in the endpoint's memory
   null:1T      answers and moves nothing: the protocol alone
-  file:64M     a file that is made for it, in the page cache
+  file:64M     a file that is made for it, in the page cache; above 1 GiB it is sparse
   PATH         a file or block device of yours; it is only read without --write
 
 Examples:
@@ -56,6 +56,7 @@ Examples:
   $ blockpt bench --api batch,callback,promise,sync --depth 1,32
   $ blockpt bench --disc file:1G --rw read,randread,randwrite --depth 1,8,32
   $ blockpt bench --disc null:1T --bs 512 --engine wasm
+  $ blockpt bench --disc memory:4M --discs 1,4,16    the load spread over several discs
   $ blockpt bench --json | jq '.results[] | [.job.depth, .share.median]'
 `;
 
@@ -67,6 +68,12 @@ export function addBenchCommand(program: Command, context: CommandContext): void
     .command("bench")
     .description("measure how fast disks are here, beside a plain copy or read in the same rounds")
     .option("--disc <discs>", "what is read and written", several(String), ["memory:64M"])
+    .option(
+      "--discs <numbers>",
+      "such discs at once, all driven by one thread: with promise or callback, and one queue each",
+      several(whole(1, MOST_DISCS)),
+      [1],
+    )
     .option("--rw <patterns>", PATTERNS.join(", "), several(oneOf(PATTERNS)), ["randread" as const])
     .option("--mix <percent>", "share of reads in randrw and rw", whole(0, 100), 70)
     .option("--bs <sizes>", "bytes of a request, as 512, 4K or 1M", several(blockSize), [4096])
@@ -93,20 +100,15 @@ async function bench(options: BenchOptions, { version, cleanup }: CommandContext
   // Loaded late: nobody else needs it.
   const {
     describeEnvironment,
-    discOf,
     HandOverProbe,
     headLines,
     measure,
     openRig,
+    refuse,
     resultLines,
     stepsOf,
   } = await import("./bench/index.js");
-  for (const job of jobs) {
-    const isYours = discOf(job.disc).kind === "path";
-    if (!isYours || options.write || readShare(job) === 1) continue;
-    const message = `${job.disc} would be overwritten with ${job.pattern}: say --write if it may be`;
-    throw new CliError({ code: "ERR_BENCH_WRITE", message });
-  }
+  for (const job of jobs) refuse(job, options.write === true);
   const screen = createScreen(options.json === true, cleanup);
   const environment = describeEnvironment(version);
   for (const line of headLines(environment)) screen.line(line);
@@ -127,6 +129,7 @@ async function bench(options: BenchOptions, { version, cleanup }: CommandContext
 function listsOf(options: BenchOptions): JobLists {
   return {
     disc: options.disc,
+    discs: options.discs,
     pattern: options.rw,
     readPercent: [options.mix],
     blockBytes: options.bs,

@@ -19,13 +19,15 @@ export interface Job {
   readonly readPercent: number;
   /** Bytes of a request. */
   readonly blockBytes: number;
-  /** Requests in flight on each queue; calls that block have one. */
+  /** Requests in flight on each queue of each disc; calls that block have one. */
   readonly depth: number;
   /** Queues, each driven by a thread of its own if there is more than one. */
   readonly queues: number;
   readonly engine: EngineKind;
-  /** `memory:SIZE`, `null:SIZE` or a path. */
+  /** `memory:SIZE`, `null:SIZE`, `file:SIZE` or a path. */
   readonly disc: string;
+  /** How many such discs share the load, all of them driven by one thread. */
+  readonly discs: number;
   readonly api: Api;
   /** Whether the endpoint copies in bulk; else word by word. */
   readonly dma: boolean;
@@ -57,20 +59,20 @@ export function readShare({ pattern, readPercent }: Pick<Job, "pattern" | "readP
 
 /** A job in a line: what is said of all jobs alike is left out. */
 export function nameOf(job: Job, others: readonly Job[] = []): string {
-  const differs = (key: keyof Job): boolean =>
-    others.length < 2 || others.some((other) => other[key] !== job[key]);
+  const differs = (...keys: readonly (keyof Job)[]): boolean =>
+    others.length < 2 || keys.some((key) => others.some((other) => other[key] !== job[key]));
   const isMixed = job.pattern === "randrw" || job.pattern === "rw";
-  const parts: [keyof Job, string][] = [
-    ["disc", job.disc],
-    ["pattern", `${job.pattern}${isMixed ? ` ${job.readPercent} %` : ""}`],
-    ["blockBytes", formatSize(job.blockBytes)],
-    ["depth", `depth ${job.depth}`],
-    ["queues", `${job.queues} queue${job.queues === 1 ? "" : "s"}`],
-    ["api", job.api],
-    ["dma", job.dma ? "DMA" : "PIO"],
-    ["engine", job.engine],
+  const parts: [boolean, string][] = [
+    [differs("disc", "discs"), job.discs > 1 ? `${job.discs} × ${job.disc}` : job.disc],
+    [differs("pattern"), `${job.pattern}${isMixed ? ` ${job.readPercent} %` : ""}`],
+    [differs("blockBytes"), formatSize(job.blockBytes)],
+    [differs("depth"), `depth ${job.depth}`],
+    [differs("queues"), `${job.queues} queue${job.queues === 1 ? "" : "s"}`],
+    [differs("api"), job.api],
+    [differs("dma"), job.dma ? "DMA" : "PIO"],
+    [differs("engine"), job.engine],
   ];
-  const shown = parts.filter(([key]) => differs(key)).map(([, text]) => text);
+  const shown = parts.filter(([isShown]) => isShown).map(([, text]) => text);
   return shown.join(", ");
 }
 

@@ -9,36 +9,37 @@ import { PLACES, type Places } from "./places.js";
 /** Requests a second, measured for so many milliseconds. */
 export type Limit = (milliseconds: number) => number;
 
-const MASK = PLACES - 1;
+/** A disc that requests go to: where its bytes start, or the file that they are in. */
+export interface Target {
+  readonly at: number;
+  readonly places: Places;
+}
+
 const PER_LOOK = 16;
 /** Slots that are gone through, as buffers of requests in flight are; what a cache makes of them is the same. */
-const slotsOf = ({ depth, queues }: Job): number => depth * queues;
+const slotsOf = ({ depth, queues, discs }: Job): number => depth * queues * discs;
 
 /**
  * Copies within a bus.
  *
  * @param bus - of the wasm engine, whose copy is the fastest that there is
  * @param disk - whose buffers are used
- * @param start - where the disc's bytes are
+ * @param targets - the discs, by the addresses of their bytes
  */
-export function copyLimit(
-  bus: Bus,
-  disk: RemoteDisk,
-  start: number,
-  job: Job,
-  places: Places,
-): Limit {
+export function copyLimit(bus: Bus, disk: RemoteDisk, targets: readonly Target[], job: Job): Limit {
   const { engine } = bus;
   const { blockBytes } = job;
   const slots = slotsOf(job);
-  const { offsets, writes } = places;
+  const { discs, offsets, writes } = inTurn(targets);
+  const addresses = offsets.map((offset, index) => (discs[index] as number) + offset);
+  const mask = addresses.length - 1;
   return (milliseconds) => {
     const buffer = disk.allocate(slots * blockBytes);
     const target = buffer.byteOffset;
     const rate = timesPerSecond(milliseconds, (index) => {
-      const disc = start + (offsets[index & MASK] as number);
+      const disc = addresses[index & mask] as number;
       const host = target + (index % slots) * blockBytes;
-      if (writes[index & MASK] === 0) engine.copy(host, disc, blockBytes);
+      if (writes[index & mask] === 0) engine.copy(host, disc, blockBytes);
       else engine.copy(disc, host, blockBytes);
     });
     disk.free(buffer);
@@ -46,19 +47,41 @@ export function copyLimit(
   };
 }
 
-/** Reads and writes a file, into buffers of this thread. */
-export function fileLimit(fd: number, job: Job, places: Places): Limit {
+/**
+ * Reads and writes files, into buffers of this thread.
+ *
+ * @param targets - the discs, by their file descriptors
+ */
+export function fileLimit(targets: readonly Target[], job: Job): Limit {
   const { blockBytes } = job;
   const slots = slotsOf(job);
   const memory = new Uint8Array(slots * blockBytes);
-  const { offsets, writes } = places;
+  const { discs, offsets, writes } = inTurn(targets);
+  const mask = offsets.length - 1;
   return (milliseconds) =>
     timesPerSecond(milliseconds, (index) => {
       const at = (index % slots) * blockBytes;
-      const offset = offsets[index & MASK] as number;
-      if (writes[index & MASK] === 0) readSync(fd, memory, at, blockBytes, offset);
+      const fd = discs[index & mask] as number;
+      const offset = offsets[index & mask] as number;
+      if (writes[index & mask] === 0) readSync(fd, memory, at, blockBytes, offset);
       else writeSync(fd, memory, at, blockBytes, offset);
     });
+}
+
+/** The requests of several discs, one of each after the other, and again from the start where a power of two ends. */
+function inTurn(targets: readonly Target[]): Places & { readonly discs: Float64Array } {
+  const length = PLACES * 2 ** Math.ceil(Math.log2(targets.length));
+  const discs = new Float64Array(length);
+  const offsets = new Float64Array(length);
+  const writes = new Uint8Array(length);
+  for (let index = 0; index < length; index++) {
+    const { at, places } = targets[index % targets.length] as Target;
+    const place = Math.floor(index / targets.length) % PLACES;
+    discs[index] = at;
+    offsets[index] = places.offsets[place] as number;
+    writes[index] = places.writes[place] as number;
+  }
+  return { discs, offsets, writes };
 }
 
 /** How often a second something can be done in a tight loop. */

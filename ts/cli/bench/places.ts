@@ -16,7 +16,7 @@ export interface Places {
 /**
  * The requests of a queue: random ones anywhere, sequential ones in that queue's part of the disc.
  *
- * @param queue - counted from 0
+ * @param queue - counted from 0, through all discs of the job
  */
 export function placesOf(
   job: Pick<Job, "pattern" | "readPercent" | "blockBytes" | "queues">,
@@ -29,7 +29,7 @@ export function placesOf(
   const part = Math.floor(blocks / queues);
   const block = isRandom(job)
     ? () => Math.floor(next() * blocks)
-    : (index: number) => queue * part + (index % part);
+    : (index: number) => (queue % queues) * part + (index % part);
   const share = readShare(job);
   return {
     offsets: Float64Array.from({ length: PLACES }, (_, index) => block(index) * blockBytes),

@@ -3,28 +3,24 @@
 // has makes the calls of all of them slower.
 
 import { once } from "node:events";
-import { closeSync, openSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { closeSync, openSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import {
   type Bus,
+  type BusRange,
   createBus,
   type Disc,
   Endpoint,
   type EngineKind,
-  FileDisc,
-  MemoryDisc,
-  NullDisc,
   type RemoteDisk,
   RootComplex,
 } from "blockpt";
 import type { Cleanup } from "../cleanup.js";
 import { CliError, type Failure } from "../failure.js";
-import { parseSize } from "../sizes.js";
+import { DiscFiles, discOf, openDisc } from "./discs.js";
 import { type Job, readShare } from "./job.js";
-import { copyLimit, fileLimit, type Limit } from "./limit.js";
-import { type Latencies, type LoadOptions, openLoad, type Work } from "./load.js";
+import { copyLimit, fileLimit, type Limit, type Target } from "./limit.js";
+import { type Latencies, type Load, type LoadOptions, openLoad, type Work } from "./load.js";
 import type { LoadOrder, LoadWorkerData } from "./load-worker.js";
 import { placesOf } from "./places.js";
 
@@ -35,20 +31,6 @@ const MOST_VECTORS = 2048;
 /** Of a queue with that many descriptors, its rings and its doorbell. */
 const QUEUE_BYTES = 32 * 1024;
 const SPARE_BYTES = 4 * MIB;
-
-/** A kind of disc, by what stands before the colon. */
-export type DiscKind = "memory" | "null" | "file" | "path";
-
-/** What a disc's name says: `memory:64M`, `null:1T`, `file:64M` or a path. */
-export function discOf(name: string): { kind: DiscKind; sizeBytes: number } {
-  const [, kind = "path", size = ""] = /^(memory|null|file):(.*)$/.exec(name) ?? [];
-  const sizeBytes = kind === "path" ? 0 : parseSize(size);
-  if (sizeBytes === undefined) {
-    const message = `${name} has no size: memory:64M, null:1G, file:64M or a path is wanted`;
-    throw new CliError({ code: "ERR_BENCH_DISC", message });
-  }
-  return { kind: kind as DiscKind, sizeBytes };
-}
 
 /** What is measured: the job, or what the machine does at best in its place. */
 export interface Measurable {
@@ -76,7 +58,7 @@ interface Machine {
 
 /** Makes everything that the jobs need; the cleanup takes it away. */
 export async function openRig(jobs: readonly Job[], cleanup: Cleanup): Promise<Measurable[]> {
-  const files = new Map<string, string>();
+  const files = new DiscFiles(cleanup);
   const machines = new Map<EngineKind, Machine>();
   // Its copy is the limit, whoever is measured.
   const engines = new Set<EngineKind>(["wasm", ...jobs.map(({ engine }) => engine)]);
@@ -92,21 +74,23 @@ export async function openRig(jobs: readonly Job[], cleanup: Cleanup): Promise<M
 async function openMachine(
   engine: EngineKind,
   jobs: readonly Job[],
-  files: Map<string, string>,
+  files: DiscFiles,
   cleanup: Cleanup,
 ): Promise<Machine> {
   const most = (value: (job: Job) => number): number => Math.max(...jobs.map(value));
-  const exported = new Map(jobs.map((job) => [keyOf(job), job]));
+  const exported = new Map(
+    jobs.flatMap((job) => numbersOf(job).map((number) => [keyOf(job, number), { job, number }])),
+  );
   const queues = most((job) => job.queues) + 1;
   const numDescriptors = descriptorsFor(most((job) => job.depth));
   let memoryBytes = 0;
-  for (const job of exported.values()) {
+  for (const { job } of exported.values()) {
     const { kind, sizeBytes } = discOf(job.disc);
     if (kind === "memory") memoryBytes += sizeBytes;
   }
   const bus = await createBus({
     engine,
-    hostMemoryBytes: 2 * most((job) => job.depth * job.queues * job.blockBytes) + SPARE_BYTES,
+    hostMemoryBytes: 2 * most(bytesInFlight) + SPARE_BYTES,
     endpointMemoryBytes: memoryBytes + MIB,
     barBytes: 2 ** Math.ceil(Math.log2(exported.size * queues * QUEUE_BYTES + 64 * 1024)),
   });
@@ -114,8 +98,8 @@ async function openMachine(
   const endpoint = await Endpoint.create(bus, { controller: "44100000.pcie", msixInterrupts });
   cleanup.add(() => endpoint.close());
   const opened = new Map<string, Disc>();
-  for (const [key, job] of exported) {
-    const disc = await openDisc(bus, job.disc, files, cleanup);
+  for (const [key, { job, number }] of exported) {
+    const disc = await openDisc(bus, job.disc, number, files);
     await endpoint.exportDisc(key, disc, { queues, dma: job.dma, discName: deviceOf(opened.size) });
     opened.set(key, disc);
   }
@@ -130,9 +114,22 @@ async function openMachine(
   return { bus, discs, workers };
 }
 
+/** The discs of a job, counted. */
+function numbersOf({ discs }: Job): number[] {
+  return Array.from({ length: discs }, (_, number) => number);
+}
+
 /** What one bus exports once: a disc, with DMA or without. */
-function keyOf({ disc, dma }: Job): string {
-  return `${disc}, ${dma ? "DMA" : "PIO"}`;
+function keyOf({ disc, dma }: Job, number: number): string {
+  return `${disc}, ${dma ? "DMA" : "PIO"}, ${number}`;
+}
+
+function attachedOf(job: Job, { discs }: Machine): Attached[] {
+  return numbersOf(job).map((number) => discs.get(keyOf(job, number)) as Attached);
+}
+
+function bytesInFlight({ depth, queues, discs, blockBytes }: Job): number {
+  return depth * queues * discs * blockBytes;
 }
 
 /** What the root complex sees the disc of a number as: paths need not fit. */
@@ -160,62 +157,20 @@ async function startWorkers(bus: Bus, queues: number, cleanup: Cleanup): Promise
   return workers;
 }
 
-async function openDisc(
-  bus: Bus,
-  name: string,
-  files: Map<string, string>,
-  cleanup: Cleanup,
-): Promise<Disc> {
-  const { kind, sizeBytes } = discOf(name);
-  if (kind === "null") return NullDisc.create(sizeBytes);
-  if (kind === "memory") {
-    const disc = MemoryDisc.create(bus, sizeBytes);
-    new Uint8Array(bus.buffer, disc.busRange.offset, sizeBytes).set(contentOf(sizeBytes));
-    return disc;
-  }
-  return FileDisc.open(pathOf(name, files, cleanup));
-}
-
-/** The path of a disc in a file: one of `file:SIZE` is made, and goes when the benchmark does. */
-function pathOf(name: string, files: Map<string, string>, cleanup: Cleanup): string {
-  const { kind, sizeBytes } = discOf(name);
-  if (kind !== "file") return name;
-  let path = files.get(name);
-  if (path === undefined) {
-    path = join(tmpdir(), `blockpt-bench-${process.pid}-${files.size}.img`);
-    const made = path;
-    cleanup.add(() => rmSync(made, { force: true }));
-    // Written, it is in the page cache.
-    writeFileSync(path, contentOf(sizeBytes));
-    files.set(name, path);
-  }
-  return path;
-}
-
-/** Bytes of which no page is zero: no host keeps one page for all of them. */
-function contentOf(sizeBytes: number): Uint8Array {
-  const words = new Uint32Array(sizeBytes / 4);
-  let state = 1;
-  for (let index = 0; index < words.length; index++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    words[index] = state;
-  }
-  return new Uint8Array(words.buffer);
-}
-
 function measurableOf(
   job: Job,
   machine: Machine,
   wasm: Machine,
   cleanup: Cleanup,
-  files: Map<string, string>,
+  files: DiscFiles,
 ): Measurable {
-  const { disk } = machine.discs.get(keyOf(job)) as Attached;
-  const optionsOf = (queue: number): LoadOptions => ({
+  const attached = attachedOf(job, machine);
+  const [{ disk }] = attached as [Attached];
+  const optionsOf = (lane: number): LoadOptions => ({
     api: job.api,
     depth: job.depth,
     blockBytes: job.blockBytes,
-    places: placesOf(job, disk.sizeBytes, queue),
+    places: placesOf(job, disk.sizeBytes, lane),
   });
   const limit = limitOf(job, wasm, cleanup, files);
   if (job.queues > 1) {
@@ -224,35 +179,43 @@ function measurableOf(
       runInThreads(machine.workers, disk, options, milliseconds);
     return { job, run, time: undefined, limit };
   }
-  const options = optionsOf(0);
+  const options = numbersOf(job).map(optionsOf);
   const time = async (milliseconds: number, latencies?: Latencies): Promise<Work> => {
-    const handle = job.api === "batch" ? disk.openQueue() : undefined;
-    const load = openLoad(machine.bus, disk, handle, options);
+    const loads: Load[] = [];
     try {
-      return await load.run(milliseconds, latencies);
+      for (const [number, { disk }] of attached.entries()) {
+        const handle = job.api === "batch" ? disk.openQueue() : undefined;
+        loads.push(openLoad(machine.bus, disk, handle, options[number] as LoadOptions));
+      }
+      return together(await Promise.all(loads.map((load) => load.run(milliseconds, latencies))));
     } finally {
-      load.close();
+      for (const load of loads) load.close();
     }
   };
   return { job, run: time, time, limit };
 }
 
-function limitOf(
-  job: Job,
-  wasm: Machine,
-  cleanup: Cleanup,
-  files: Map<string, string>,
-): Limit | undefined {
+function limitOf(job: Job, wasm: Machine, cleanup: Cleanup, files: DiscFiles): Limit | undefined {
   const { kind } = discOf(job.disc);
-  const { disc, disk } = wasm.discs.get(keyOf(job)) as Attached;
-  const places = placesOf({ ...job, queues: 1 }, disc.sizeBytes, 0);
   if (kind === "null") return undefined;
-  if (disc.busRange !== undefined) {
-    return copyLimit(wasm.bus, disk, disc.busRange.offset, job, places);
+  const attached = attachedOf(job, wasm);
+  const targetsAt = (at: (disc: Disc, number: number) => number): Target[] =>
+    attached.map(({ disc }, number) => ({
+      at: at(disc, number),
+      places: placesOf({ ...job, queues: 1 }, disc.sizeBytes, number),
+    }));
+  if (kind === "memory") {
+    const [{ disk }] = attached as [Attached];
+    const targets = targetsAt(({ busRange }) => (busRange as BusRange).offset);
+    return copyLimit(wasm.bus, disk, targets, job);
   }
-  const fd = openSync(pathOf(job.disc, files, cleanup), readShare(job) === 1 ? "r" : "r+");
-  cleanup.add(() => closeSync(fd));
-  return fileLimit(fd, job, places);
+  const mode = readShare(job) === 1 ? "r" : "r+";
+  const targets = targetsAt((_, number) => {
+    const fd = openSync(files.pathOf(job.disc, number), mode);
+    cleanup.add(() => closeSync(fd));
+    return fd;
+  });
+  return fileLimit(targets, job);
 }
 
 async function runInThreads(
@@ -271,6 +234,11 @@ async function runInThreads(
       return answer.work;
     }),
   );
+  return together(works);
+}
+
+/** What was done at the same time. */
+function together(works: readonly Work[]): Work {
   const requests = works.reduce((sum, work) => sum + work.requests, 0);
   const longest = Math.max(...works.map((work) => work.milliseconds));
   return { requests, milliseconds: longest };
