@@ -139,8 +139,9 @@ function isChange(verdict) {
 async function filtersOf(comparisons) {
   const { nameOf } = await import("../dist/bench.js");
   const { GROUPS } = await import("./groups.mjs");
+  const { GROWTH } = await import("./growth.mjs");
   const names = new Map(
-    GROUPS.flatMap(({ id, jobs }) =>
+    [...GROUPS, ...GROWTH].flatMap(({ id, jobs }) =>
       jobs.map((job) => [`${id}: ${nameOf(job)}`, `${id}: ${nameOf(job, jobs)}`]),
     ),
   );

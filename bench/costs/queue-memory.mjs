@@ -13,7 +13,7 @@ const MIB = 1024 * 1024;
 /** Until threads that were started have nothing more to do. */
 const SETTLE_MS = 100;
 const HOST_PAGE_BYTES = 4096;
-const WORKSPACE_PAGE_BYTES = 65536;
+const WORKSPACE_PAGE_BYTES = 16384;
 
 const [engine = "wasm", descriptors = "256"] = process.argv.slice(2);
 const numDescriptors = Number(descriptors);

@@ -28,31 +28,32 @@ function findAfter(patience: Patience, milliseconds: number): void {
   patience.found();
 }
 
-test("what was looked for in vain is looked for half as long, down to 5 µs", () => {
+test("a long look in vain is followed by short ones, twice as many each time, up to 64", () => {
   const patience = new Patience();
-  const looks = Array.from({ length: 7 }, () => lookInVain(patience));
-  expect(looks).toEqual([100, 50, 25, 12, 6, 5, 5]);
+  const looks = Array.from({ length: 400 }, () => lookInVain(patience));
+  const long = looks.flatMap((look, index) => (look === 200 ? [index] : []));
+  expect(long).toEqual([0, 2, 5, 10, 19, 36, 69, 134, 199, 264, 329, 394]);
+  expect(new Set(looks)).toEqual(new Set([200, 5]));
 });
 
-test("what was found while it was looked for is looked for twice as long, up to 100 µs", () => {
+test("what was found while it was looked for is looked for longer again", () => {
   const patience = new Patience();
-  for (let look = 0; look < 7; look++) lookInVain(patience);
+  for (let look = 0; look < 30; look++) lookInVain(patience);
   findAfter(patience, 0.004);
-  expect(lookInVain(patience)).toBe(10);
-  for (let find = 0; find < 9; find++) findAfter(patience, 0.004);
-  expect(lookInVain(patience)).toBe(100);
+  const looks = Array.from({ length: 6 }, () => lookInVain(patience));
+  expect(looks).toEqual([200, 5, 200, 5, 5, 200]);
 });
 
 test("what is there at the first look says nothing of how long others take", () => {
   const patience = new Patience();
-  expect(lookInVain(patience)).toBe(100);
+  expect(lookInVain(patience)).toBe(200);
   for (let find = 0; find < 9; find++) patience.found();
-  expect(lookInVain(patience)).toBe(50);
+  expect(lookInVain(patience)).toBe(5);
 });
 
 test("where the other side sleeps by the clock it is always the same", () => {
-  const patience = new Patience(0.2);
-  for (let look = 0; look < 5; look++) expect(lookInVain(patience)).toBe(200);
+  const patience = new Patience(0.3);
+  for (let look = 0; look < 5; look++) expect(lookInVain(patience)).toBe(300);
   findAfter(patience, 0.004);
-  expect(lookInVain(patience)).toBe(200);
+  expect(lookInVain(patience)).toBe(300);
 });

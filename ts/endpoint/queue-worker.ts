@@ -123,7 +123,7 @@ class Service {
       if (this.#round()) {
         patience.found();
         this.#sleeps = 0;
-      } else if (!patience.mayLookOn()) {
+      } else if (this.#sleeps > 0 || !patience.mayLookOn()) {
         if (this.#doorbell === undefined) this.#doze();
         else this.#doorbell.sleep(this.#round, DEEP_SLEEP_MS);
       }
