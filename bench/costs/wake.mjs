@@ -13,7 +13,7 @@ import { BellWord } from "./bell-words.mjs";
 /** @typedef {"looks" | "sleeps" | "promise"} Waiting - what who asks does meanwhile */
 /** @typedef {import("../rounds.mjs").Row & { waiting: Waiting }} WakeRow */
 
-/** Long enough that the other side sleeps: a queue worker looks on for 0.2 ms at most. */
+/** Long enough that the other side sleeps: a queue worker looks on for 0.5 ms at most. */
 const PAUSE_MS = 5;
 /** Reads before the first: enough for the compiler, and for the threads to be on processors of their own. */
 const WARM_UP_READS = 20_000;
@@ -48,7 +48,7 @@ export const wake = {
     "Aims: 30 µs where the endpoint's worker sleeps, 55 µs where both sleep.",
     "Limit: two threads and one word, in the same way: notified; answered by a word that is looked at, or waited for.",
     "Who asks keeps its processor busy in the pause, has an idle event loop (a promise), or sleeps. In the call it looks",
-    "for as long as it has patience, and sleeps then: where waking takes longer than 0.2 ms, soon.",
+    "for as long as it has patience, and sleeps then: where waking takes longer than 0.5 ms, soon.",
   ],
   subjects: ["limit", "wasm", "typescript"],
   rows: ROWS,

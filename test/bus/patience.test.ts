@@ -31,9 +31,9 @@ function findAfter(patience: Patience, milliseconds: number): void {
 test("a long look in vain is followed by short ones, twice as many each time, up to 64", () => {
   const patience = new Patience();
   const looks = Array.from({ length: 400 }, () => lookInVain(patience));
-  const long = looks.flatMap((look, index) => (look === 200 ? [index] : []));
+  const long = looks.flatMap((look, index) => (look === 500 ? [index] : []));
   expect(long).toEqual([0, 2, 5, 10, 19, 36, 69, 134, 199, 264, 329, 394]);
-  expect(new Set(looks)).toEqual(new Set([200, 5]));
+  expect(new Set(looks)).toEqual(new Set([500, 20]));
 });
 
 test("what was found while it was looked for is looked for longer again", () => {
@@ -41,14 +41,14 @@ test("what was found while it was looked for is looked for longer again", () => 
   for (let look = 0; look < 30; look++) lookInVain(patience);
   findAfter(patience, 0.004);
   const looks = Array.from({ length: 6 }, () => lookInVain(patience));
-  expect(looks).toEqual([200, 5, 200, 5, 5, 200]);
+  expect(looks).toEqual([500, 20, 500, 20, 20, 500]);
 });
 
 test("what is there at the first look says nothing of how long others take", () => {
   const patience = new Patience();
-  expect(lookInVain(patience)).toBe(200);
+  expect(lookInVain(patience)).toBe(500);
   for (let find = 0; find < 9; find++) patience.found();
-  expect(lookInVain(patience)).toBe(5);
+  expect(lookInVain(patience)).toBe(20);
 });
 
 test("where the other side sleeps by the clock it is always the same", () => {

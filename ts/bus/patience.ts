@@ -4,10 +4,10 @@
 // short ones, twice as many each time, before there is another long one; one that was not, by long ones. So two sides that
 // both sleep, each for the other, come out of it, and two that share a processor rarely look.
 
-/** A short look: longer than the other side takes that is in the middle of something. */
-const SHORT_MS = 0.005;
-/** A long look, where the other side wakes this one and is woken by it. */
-const LONG_MS = 0.2;
+/** A short look: longer than the other side takes for a few requests that it is in the middle of. */
+const SHORT_MS = 0.02;
+/** A long look, where the other side wakes this one and is woken by it: longer than waking ever takes. */
+const LONG_MS = 0.5;
 /** Most short looks between two long ones. */
 const MOST_SHORT = 64;
 
