@@ -7,8 +7,9 @@ import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { RESULTS } from "./results.mjs";
 
-/** The plots that the README and the documentation have: of how cost grows, and of what else there is. */
-const EMBEDDED = /^(growth-\w+-rate|growth-block-throughput|memory-rate|peers-.*-rate)$/;
+/** The plots that the documentation has: of how cost grows, and of peers at depth 32. */
+const EMBEDDED =
+  /^(growth-(depth|discs|queues|size)-rate|growth-block-throughput|peers-4-kib-reads-.*-depth-32-(memory|page).*-rate)$/;
 
 const command = new Command("bench:report")
   .usage("[--out DIR] [--svg DIR] [file…]")
