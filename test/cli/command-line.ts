@@ -1,26 +1,15 @@
 // The built command line as a child process, in a place of its own: what its users do, and what it leaves.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type Ended, follow, type Running } from "./follow.js";
 
 export const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 
-export interface Ended {
-  readonly exitCode: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-export interface Running {
-  readonly child: ChildProcess;
-  readonly ended: Promise<Ended>;
-  kill(signal: NodeJS.Signals): void;
-  /** Resolves with stdout once that holds the text. */
-  printed(text: string): Promise<string>;
-}
+export type { Ended, Running };
 
 /** A directory for files, and for the sockets of the processes that are started here. */
 export class Place {
@@ -56,31 +45,10 @@ export class Place {
     // It may have ended without reading it.
     child.stdin.on("error", () => {});
     if (stdin !== null) child.stdin.end(stdin);
-    let stdout = "";
-    let stderr = "";
-    child.stdout.on("data", (data) => {
-      stdout += data;
-    });
-    child.stderr.on("data", (data) => {
-      stderr += data;
-    });
-    const ended = new Promise<Ended>((resolve, reject) => {
-      child.on("error", reject);
-      child.on("close", (exitCode) => resolve({ exitCode, stdout, stderr }));
-    });
+    const followed = follow(child);
     const running: Running = {
-      child,
-      ended: ended.finally(() => this.#running.delete(running)),
-      kill: (signal) => child.kill(signal),
-      printed: (text) =>
-        new Promise((resolve, reject) => {
-          const look = (): void => {
-            if (stdout.includes(text)) resolve(stdout);
-          };
-          child.stdout.on("data", look);
-          child.on("close", () => reject(new Error(`ended without printing ${text}: ${stderr}`)));
-          look();
-        }),
+      ...followed,
+      ended: followed.ended.finally(() => this.#running.delete(running)),
     };
     this.#running.add(running);
     return running;

@@ -7,24 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Ended, follow, type Running } from "./follow.js";
 
 const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const MIB = 1024 * 1024;
 /** The demo measures for some seconds, and other tests may run beside it. */
 const DEMO_MS = 60_000;
-
-interface Ended {
-  readonly exitCode: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Running {
-  readonly ended: Promise<Ended>;
-  kill(signal: NodeJS.Signals): void;
-  /** Resolves once stdout holds the text. */
-  printed(text: string): Promise<void>;
-}
 
 let directory: string;
 /** Where the command makes its temporary files. */
@@ -48,31 +36,7 @@ function start(
     env: { ...process.env, TMPDIR: temporary, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.on("data", (data) => {
-    stdout += data;
-  });
-  child.stderr.on("data", (data) => {
-    stderr += data;
-  });
-  const ended = new Promise<Ended>((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (exitCode) => resolve({ exitCode, stdout, stderr }));
-  });
-  return {
-    ended,
-    kill: (signal) => child.kill(signal),
-    printed: (text) =>
-      new Promise((resolve, reject) => {
-        const look = (): void => {
-          if (stdout.includes(text)) resolve();
-        };
-        child.stdout.on("data", look);
-        child.on("close", () => reject(new Error(`ended without printing ${text}: ${stderr}`)));
-        look();
-      }),
-  };
+  return follow(child);
 }
 
 function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {

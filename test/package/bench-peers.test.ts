@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Latency } from "../../ts/cli/bench/measure.js";
 import type { Summary } from "../../ts/cli/bench/statistics.js";
+import { follow } from "../cli/follow.js";
 
 const PEERS = new URL("../../bench/peers.mjs", import.meta.url);
 
@@ -46,21 +47,7 @@ function start(args: readonly string[], path = process.env.PATH) {
     env: { ...process.env, PATH: path, TMPDIR: join(directory, "tmp") },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.on("data", (data) => {
-    stdout += data;
-  });
-  child.stderr.on("data", (data) => {
-    stderr += data;
-  });
-  const ended = new Promise<{ exitCode: number | null; stdout: string; stderr: string }>(
-    (resolve, reject) => {
-      child.on("error", reject);
-      child.on("close", (exitCode) => resolve({ exitCode, stdout, stderr }));
-    },
-  );
-  return { child, ended };
+  return follow(child);
 }
 
 async function measure(filter: string, path?: string): Promise<Results> {
