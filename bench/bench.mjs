@@ -48,11 +48,7 @@ Examples:
   )
   .parse();
 
-try {
-  await run(command.args, command.opts());
-} catch (error) {
-  complain(error);
-}
+await run(command.args, command.opts()).catch(complain);
 
 /**
  * @param {string[]} filters

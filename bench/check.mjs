@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
-import { complain } from "./command.mjs";
+import { Complaint, complain } from "./command.mjs";
 import { compare, figuresOf } from "./compare.mjs";
 import { acceptedPath } from "./results.mjs";
 import { colour } from "./table.mjs";
@@ -26,9 +26,6 @@ const USUAL = [
 const CONFIRMATIONS = 2;
 /** What of two environments makes them different machines. */
 const MACHINE = ["cpu", "cores", "system", "v8"];
-
-/** Something that whoever runs this can do something about. */
-class Complaint extends Error {}
 
 const command = new Command("bench:check")
   .usage("[options] [filter…]")
@@ -66,13 +63,7 @@ Examples:
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .parse();
 
-try {
-  await run(command.args, command.opts());
-} catch (error) {
-  if (!(error instanceof Complaint)) complain(error);
-  else console.error(error.message);
-  process.exitCode = 1;
-}
+await run(command.args, command.opts()).catch(complain);
 
 /**
  * @param {string[]} filters

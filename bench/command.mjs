@@ -38,10 +38,14 @@ export function endOnSignals(cleanup) {
   }
 }
 
+/** Something that whoever runs this can do something about. */
+export class Complaint extends Error {}
+
 /** @param {unknown} error - that ends the command */
 export function complain(error) {
   const missing =
     error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND";
-  console.error(missing ? `${error.message}\nIs it built? Run \`npm run build\` first.` : error);
+  if (missing) console.error(`${error.message}\nIs it built? Run \`npm run build\` first.`);
+  else console.error(error instanceof Complaint ? error.message : error);
   process.exitCode = 1;
 }

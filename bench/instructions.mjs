@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
 import { countInstructions } from "./callgrind.mjs";
-import { complain } from "./command.mjs";
+import { Complaint, complain } from "./command.mjs";
 import { acceptedPath, saveResult } from "./results.mjs";
 import { colour } from "./table.mjs";
 
@@ -27,9 +27,6 @@ const ACCEPTED = acceptedPath("instructions");
 const REQUESTS = 64 * 32;
 const COUNTED = "*blockpt_instructions*counted*";
 const SAVE = "npm run bench:instructions -- --save";
-
-/** Something that whoever runs this can do something about. */
-class Complaint extends Error {}
 
 const command = new Command("bench:instructions")
   .description(
@@ -58,13 +55,7 @@ Examples:
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .parse();
 
-try {
-  await run(command.opts());
-} catch (error) {
-  if (!(error instanceof Complaint)) complain(error);
-  else console.error(error.message);
-  process.exitCode = 1;
-}
+await run(command.opts()).catch(complain);
 
 /** @param {{ save?: boolean, json?: boolean, tolerance: number, with?: string, baseline: string }} options */
 async function run({ save = false, json = false, tolerance, with: file, baseline }) {

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
+import { complain } from "./command.mjs";
 import { RESULTS } from "./results.mjs";
 
 /** The plots that the documentation has: of how cost grows, and of peers at depth 32. */
@@ -34,16 +35,7 @@ Examples:
   )
   .parse();
 
-try {
-  await run(command.args, command.opts());
-} catch (error) {
-  const { ReadError } = await import("./report/read.mjs");
-  if (error instanceof ReadError) command.error(`error: ${error.message}`);
-  const missing =
-    error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND";
-  console.error(missing ? `${error.message}\nIs it built? Run \`npm run build\` first.` : error);
-  process.exitCode = 1;
-}
+await run(command.args, command.opts()).catch(complain);
 
 /**
  * @param {string[]} files

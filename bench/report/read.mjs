@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { z } from "zod";
+import { Complaint } from "../command.mjs";
 
 /** JSON has no infinity, and writes null for what is no number. */
 const figure = z.number().nullable();
@@ -117,9 +118,6 @@ const MARKS = /** @type {const} */ ([
   ["instructions", "rows"],
 ]);
 
-/** What cannot be read, and why, for whoever gave it. */
-export class ReadError extends Error {}
-
 /**
  * @param {string[]} paths
  * @returns {Results}
@@ -131,12 +129,12 @@ export function readResults(paths) {
     const document = parse(path);
     const [kind] = MARKS.find(([, mark]) => mark in document) ?? [];
     if (kind === undefined) {
-      throw new ReadError(`${path} is no result of a benchmark: it has neither groups nor rows`);
+      throw new Complaint(`${path} is no result of a benchmark: it has neither groups nor rows`);
     }
     const checked = SHAPES[kind].safeParse(document);
     if (!checked.success) {
       const [{ path: where, message }] = checked.error.issues;
-      throw new ReadError(`${basename(path)}: ${where.join(".")}: ${message}`);
+      throw new Complaint(`${basename(path)}: ${where.join(".")}: ${message}`);
     }
     /** @type {unknown[]} */ (results[kind]).push(checked.data);
   }
@@ -152,7 +150,7 @@ function parse(path) {
     const document = JSON.parse(readFileSync(path, "utf8"));
     if (typeof document === "object" && document !== null) return document;
   } catch (cause) {
-    throw new ReadError(`${path} cannot be read: ${/** @type {Error} */ (cause).message}`);
+    throw new Complaint(`${path} cannot be read: ${/** @type {Error} */ (cause).message}`);
   }
-  throw new ReadError(`${path} is no result of a benchmark: it is no JSON object`);
+  throw new Complaint(`${path} is no result of a benchmark: it is no JSON object`);
 }

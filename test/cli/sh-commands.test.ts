@@ -3,15 +3,13 @@
 import { mkdir, truncate, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bundledCommands, commandNames } from "../../ts/cli/sh/commands/commands.js";
-import { Place } from "./command-line.js";
-import { FUNC1, onceAttached, REMOTE, statementsOf } from "./shell-rig.js";
+import type { Place } from "./command-line.js";
+import { FUNC1, onceAttached, placeWithImage, REMOTE, statementsOf } from "./shell-rig.js";
 
 let place: Place;
 
 beforeAll(async () => {
-  place = await Place.create();
-  await writeFile(place.path("disk.img"), "");
-  await truncate(place.path("disk.img"), 64 * 1024 * 1024);
+  place = await placeWithImage();
 });
 
 afterAll(() => place.remove());

@@ -1,16 +1,14 @@
 // `rm` in the shell: files and links of the machine and of the tree.
 
-import { mkdir, readdir, symlink, truncate, writeFile } from "node:fs/promises";
+import { mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Place } from "./command-line.js";
-import { FUNC1, onceAttached, REMOTE, START, statementsOf } from "./shell-rig.js";
+import type { Place } from "./command-line.js";
+import { FUNC1, onceAttached, placeWithImage, REMOTE, START, statementsOf } from "./shell-rig.js";
 
 let place: Place;
 
 beforeAll(async () => {
-  place = await Place.create();
-  await writeFile(place.path("disk.img"), "");
-  await truncate(place.path("disk.img"), 64 * 1024 * 1024);
+  place = await placeWithImage();
 });
 
 afterAll(() => place.remove());

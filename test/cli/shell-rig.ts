@@ -1,7 +1,8 @@
 // What the tests of `blockpt sh` have in common: scripts, and what each of their statements printed.
 
+import { truncate, writeFile } from "node:fs/promises";
 import { expect } from "vitest";
-import type { Ended, Place } from "./command-line.js";
+import { type Ended, Place } from "./command-line.js";
 
 /** A line of `blockpt sh --json`. */
 export interface Statement {
@@ -15,6 +16,14 @@ const EP = "/sys/kernel/config/pci_ep";
 export const FUNC1 = `${EP}/functions/pci_epf_blockpt/func1`;
 export const START = `${EP}/controllers/44100000.pcie/start`;
 export const REMOTE = "/sys/kernel/config/pci_remote_disk";
+
+/** A place with an image of 64 MiB, `disk.img`. */
+export async function placeWithImage(): Promise<Place> {
+  const place = await Place.create();
+  await writeFile(place.path("disk.img"), "");
+  await truncate(place.path("disk.img"), 64 * 1024 * 1024);
+  return place;
+}
 
 /** Discs: `disk.img` in the place, and one in memory. */
 export const DISCS = ["--disc", "img=disk.img", "--disc", "ram0=memory:1M"];

@@ -212,11 +212,11 @@ export class BatchQueue {
     for (let looks = 1; ; looks++) {
       const count = this.reap();
       if (count > 0) {
-        if (looks > LOOKS) this.#end.progressed();
+        if (looks > LOOKS) this.#end.patience.found();
         return count;
       }
       if (this.#inFlight === 0) return 0;
-      if (looks % LOOKS !== 0 || this.#end.mayLookOn()) continue;
+      if (looks % LOOKS !== 0 || this.#end.patience.mayLookOn()) continue;
       const now = performance.now();
       if (until === 0) until = now + timeoutMs;
       if (now >= until) {

@@ -12,7 +12,7 @@
 // that raises nothing costs LOST_INTERRUPT_MS a look, and is still served.
 
 import type { Bus } from "../bus/bus.js";
-import { Patience } from "../bus/patience.js";
+import type { Patience } from "../bus/patience.js";
 import type { KeepAlive } from "./keep-alive.js";
 
 /** What the ladder drives. */
@@ -33,21 +33,10 @@ const LOOKS = 512;
 const COMPLETION_LOOKS = 8;
 /** Looks without a request in flight before the ladder is left: a continuation often submits the next one. */
 const LAST_LOOKS = 4;
-/**
- * Time without a completion before it waits for the interrupt, where nobody can wake the queue's worker. Longer than
- * it sleeps and takes to wake (0.1 ms and timer slack): else each of the two falls asleep
- * just before the other answers, again and again, and every request costs two sleeps.
- */
-const POLLED_LOOK_MS = 0.4;
 /** Longest wait for an interrupt before the ring is looked at again. */
 export const LOST_INTERRUPT_MS = 20;
 
 const RESOLVED = Promise.resolve();
-
-/** How long completions are looked for before the interrupt is waited for, on a queue with a doorbell or without. */
-export function patienceFor(doorbell: number | undefined): Patience {
-  return new Patience(doorbell === undefined ? POLLED_LOOK_MS : undefined);
-}
 
 export class CompletionLadder {
   readonly #source: CompletionSource;
@@ -56,19 +45,19 @@ export class CompletionLadder {
   readonly #words: Int32Array;
   readonly #word: number;
   readonly #keepAlive: KeepAlive;
+  readonly #patience: Patience;
   #active = false;
   #sleeping = false;
   #looks = 0;
   #lastLooks = 0;
-  readonly #patience: Patience;
   #progressed = false;
   #closed = false;
 
   /**
    * @param vector - counted from 0; undefined if the function has none
    * @param interruptAddress - where the vector writes a value other than 0
-   * @param patience - of `patienceFor`
    * @param keepAlive - holds the event loop while an interrupt is waited for, which by itself would not
+   * @param patience - the thread's with this ring
    */
   constructor(
     source: CompletionSource,

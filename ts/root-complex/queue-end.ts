@@ -6,14 +6,21 @@ import type { Bus } from "../bus/bus.js";
 import type { MsixLocation } from "../bus/config-space.js";
 import { Doorbell } from "../bus/doorbell.js";
 import { isEndpointHere } from "../bus/local-endpoints.js";
-import type { Patience } from "../bus/patience.js";
+import { Patience } from "../bus/patience.js";
 import type { DriverQueue, QueueGeometry } from "../engine/engine.js";
 import { QueueFault } from "../engine/records.js";
 import { BlockptError } from "../errors.js";
-import { LOST_INTERRUPT_MS, patienceFor } from "./completion.js";
+import { LOST_INTERRUPT_MS } from "./completion.js";
 import { DiskState, offline } from "./disk-state.js";
 import { EndpointWatch } from "./endpoint-watch.js";
 import type { KeepAlive } from "./keep-alive.js";
+
+/**
+ * How long completions are looked for where nobody can wake the queue's worker. Longer than it sleeps and takes to
+ * wake (0.1 ms and timer slack): else each of the two falls asleep just before the other answers, again and again,
+ * and every request costs two sleeps.
+ */
+const POLLED_LOOK_MS = 0.4;
 
 /** What a queue is made from, in whatever thread. */
 export interface QueueParts {
@@ -53,6 +60,8 @@ export interface QueueOwner {
 export class QueueEnd {
   /** What the threads of the disk share. */
   readonly state: DiskState;
+  /** How long completions are looked for before the interrupt is waited for. */
+  readonly patience: Patience;
   readonly #bus: Bus;
   readonly #parts: QueueParts;
   readonly #owner: QueueOwner;
@@ -66,7 +75,6 @@ export class QueueEnd {
   #version: number;
   #epoch: number;
   #isClosed = false;
-  readonly #patience: Patience;
 
   /** @param onSuspect - hears, in the thread that attached the disk, that the endpoint has left the queue */
   constructor(bus: Bus, parts: QueueParts, owner: QueueOwner, onSuspect?: () => void) {
@@ -78,7 +86,7 @@ export class QueueEnd {
     this.#onSuspect = onSuspect ?? (() => {});
     this.state = new DiskState(parts.state);
     this.#words = new Int32Array(bus.buffer);
-    this.#patience = patienceFor(doorbell);
+    this.patience = new Patience(doorbell === undefined ? POLLED_LOOK_MS : undefined);
     if (doorbell !== undefined) this.#doorbell = Doorbell.ofQueue(bus.buffer, doorbell);
     bus.msix.locate(parts.msix, bus.bar.offset);
     // Its rings are not written while the disk is offline, nor while they are being cleared.
@@ -164,16 +172,6 @@ export class QueueEnd {
     this.#owner.fail(offline(this.#parts.diskName, why));
     this.state.suspect();
     this.#onSuspect();
-  }
-
-  /** A call that waits has found something. */
-  progressed(): void {
-    this.#patience.found();
-  }
-
-  /** Whether a call that waits, and found nothing, had better look once more than sleep. */
-  mayLookOn(): boolean {
-    return this.#patience.mayLookOn();
   }
 
   /** Blocks until the interrupt, as the completion ladder does; `look` says how many completions there are. */

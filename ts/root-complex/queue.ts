@@ -10,7 +10,7 @@ import type { Bus } from "../bus/bus.js";
 import type { DriverQueue } from "../engine/engine.js";
 import { COMPLETION_WORDS, CompletionWord } from "../engine/records.js";
 import { BlockptError } from "../errors.js";
-import { CompletionLadder, type CompletionSource, patienceFor } from "./completion.js";
+import { CompletionLadder, type CompletionSource } from "./completion.js";
 import { type DiskState, offline } from "./disk-state.js";
 import { KeepAlive } from "./keep-alive.js";
 import { QueueEnd, type QueueOwner, type QueueParts } from "./queue-end.js";
@@ -61,8 +61,8 @@ export class RemoteQueue implements Operations, CompletionSource, QueueOwner {
       unplugLater: () => this.#ladder.kick(),
       roomHint: "raise createBus's hostMemoryBytes",
     }).add();
-    const { vector, interruptAddress, doorbell } = parts;
-    const patience = patienceFor(doorbell);
+    const { vector, interruptAddress } = parts;
+    const { patience } = this.#end;
     this.#ladder = new CompletionLadder(
       this,
       bus,
@@ -169,8 +169,8 @@ export class RemoteQueue implements Operations, CompletionSource, QueueOwner {
 
   poll(_hwQueue: number, waitMs: number): number {
     const count = this.reap();
-    if (count > 0) this.#end.progressed();
-    if (count > 0 || waitMs === 0 || this.#end.mayLookOn()) return count;
+    if (count > 0) this.#end.patience.found();
+    if (count > 0 || waitMs === 0 || this.#end.patience.mayLookOn()) return count;
     return this.#end.block(waitMs, this.#look);
   }
 
