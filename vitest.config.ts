@@ -22,6 +22,7 @@ export default defineConfig({
     alias: [
       { find: /^blockpt$/, replacement: dist("index.js") },
       { find: /^blockpt\/abi$/, replacement: dist("abi.js") },
+      { find: /^blockpt\/nbd$/, replacement: dist("nbd.js") },
     ],
   },
   test: {

@@ -1,0 +1,3 @@
+// The public names of `blockpt/nbd`: a contents page, and nothing else.
+
+export { formatNbdUri, isNbdUri, type NbdAddress, parseNbdUri } from "./uri.js";
