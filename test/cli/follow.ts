@@ -16,8 +16,8 @@ export interface Running {
   readonly child: Child;
   readonly ended: Promise<Ended>;
   kill(signal: NodeJS.Signals): void;
-  /** Resolves with stdout once that holds the text. */
-  printed(text: string): Promise<string>;
+  /** Resolves with stdout once that holds the text, or matches. */
+  printed(text: string | RegExp): Promise<string>;
 }
 
 export function follow(child: Child): Running {
@@ -40,7 +40,7 @@ export function follow(child: Child): Running {
     printed: (text) =>
       new Promise((resolve, reject) => {
         const look = (): void => {
-          if (stdout.includes(text)) resolve(stdout);
+          if (typeof text === "string" ? stdout.includes(text) : text.test(stdout)) resolve(stdout);
         };
         child.stdout.on("data", look);
         child.on("close", () => reject(new Error(`ended without printing ${text}: ${stderr}`)));
