@@ -72,9 +72,8 @@ export class NbdFile {
       await run("umount", ["--lazy", this.#mountPoint]);
       await this.#detach();
     }
+    // nbdfuse ends by that, but not while somebody uses the file: this is so only after a test has failed.
     await run("umount", [this.#folder]);
-    this.#fuse.kill("SIGTERM");
-    // It does not end while somebody uses the file, which is so only after a test has failed.
     const impatient = setTimeout(() => this.#fuse.kill("SIGKILL"), 5000);
     const ended = await this.#fuse.ended;
     clearTimeout(impatient);
