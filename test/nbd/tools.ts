@@ -13,7 +13,7 @@ export const TOOL_TEST_MS = 90_000;
 const TOOLS = {
   nbdinfo: { probe: ["--version"], package: "libnbd-bin" },
   nbdcopy: { probe: ["--version"], package: "libnbd-bin" },
-  nbdfuse: { probe: ["--version"], package: "libnbd-bin and fuse3" },
+  nbdfuse: { probe: ["--version"], package: "libnbd-bin" },
   // A Python without libnbd has nothing to run it with.
   nbdsh: { probe: ["-c", "pass"], package: "python3-libnbd" },
   "qemu-img": { probe: ["--version"], package: "qemu-utils" },
@@ -35,13 +35,18 @@ const env = { ...process.env, PATH: `/usr/bin:${process.env.PATH}:/usr/sbin:/sbi
 
 const works = new Map<Tool, boolean>();
 
+/** Whether a program is here, and works. */
+export function has(tool: Tool): boolean {
+  const { probe } = TOOLS[tool];
+  const found = works.get(tool) ?? spawnSync(tool, probe, { env, stdio: "ignore" }).status === 0;
+  works.set(tool, found);
+  return found;
+}
+
 /** Skips the test, and says why, unless all these are here. */
 export function need({ skip }: TestContext, ...tools: readonly Tool[]): void {
   for (const tool of tools) {
-    const { probe, package: debian } = TOOLS[tool];
-    const found = works.get(tool) ?? spawnSync(tool, probe, { env, stdio: "ignore" }).status === 0;
-    works.set(tool, found);
-    skip(!found, `no ${tool} here that works: Debian's package is ${debian}`);
+    skip(!has(tool), `no ${tool} here that works: Debian's package is ${TOOLS[tool].package}`);
   }
 }
 
