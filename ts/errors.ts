@@ -30,6 +30,7 @@
  * | `ERR_BLOCKPT_IO` | the device answered a request with an error; `blkStatus` is its status |
  * | `ERR_BLOCKPT_TIMEOUT` | the device did not answer a request in time |
  * | `ERR_BLOCKPT_OFFLINE` | the endpoint is gone, or has left the queue; the disk re-attaches when it is back |
+ * | `ERR_BLOCKPT_LISTEN` | an NBD server cannot listen where it shall, or with those certificates; `cause` says why |
  * | `ERR_BLOCKPT_NOT_SUPPORTED` | the device does not offer that operation |
  */
 export type BlockptErrorCode = `ERR_BLOCKPT_${
@@ -58,6 +59,7 @@ export type BlockptErrorCode = `ERR_BLOCKPT_${
   | "IO"
   | "TIMEOUT"
   | "OFFLINE"
+  | "LISTEN"
   | "NOT_SUPPORTED"}`;
 
 /** Every error that this library throws on purpose. */
