@@ -80,8 +80,8 @@ export class NbdConnection implements WireReader {
 
   /** Takes leave of the server, if nothing is in flight, and ends. */
   close(error: Error): void {
-    if (this.#requests.size > 0) return this.#wire.destroy(error);
-    takeLeave(this.#wire, error);
+    if (this.#requests.size > 0) this.#wire.destroy(error);
+    else takeLeave(this.#wire, error);
   }
 
   /** Ends it. */

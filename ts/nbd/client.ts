@@ -170,12 +170,13 @@ export class NbdClient implements LinkOwner {
   }
 
   #dispatch(request: NbdRequest): void {
-    if (this.#isLeaving) return request.settle(LOST);
-    const link = this.#idlest();
-    if (link !== undefined) return link.send(request);
-    if (this.#isDown) return request.settle(LOST);
-    this.#waiting.push(request);
-    this.#outage ??= setTimeout(this.#giveUp, this.#options.outageMs);
+    const link = this.#isLeaving ? undefined : this.#idlest();
+    if (link !== undefined) link.send(request);
+    else if (this.#isLeaving || this.#isDown) request.settle(LOST);
+    else {
+      this.#waiting.push(request);
+      this.#outage ??= setTimeout(this.#giveUp, this.#options.outageMs);
+    }
   }
 
   #idlest(): NbdLink | undefined {
