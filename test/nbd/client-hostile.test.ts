@@ -345,7 +345,7 @@ test("servers without GO, and without structured replies, are as good", async ()
 
 test("blocks, the largest request and the end of the export are the server's", async () => {
   const server = await fakeServer({ sizeBytes: SIZE + 4096 + 100, blocks: [4096, 4096, 8192] });
-  const { disk, endpoint } = await attachNbd(server.uri);
+  const { disk, endpoint, rc } = await attachNbd(server.uri);
   expect(disk.sizeBytes).toBe(SIZE + 4096);
   expect(disk.logicalBlockBytes).toBe(4096);
   await disk.write(content.subarray(0, READ), 0);
@@ -355,6 +355,7 @@ test("blocks, the largest request and the end of the export are the server's", a
   const lengths = server.requests.map(({ length }) => length);
   expect(lengths.length).toBe(16);
   expect(Math.max(...lengths)).toBe(8192);
+  await rc.close();
   expect(endpoint.inspect().discs[0]?.queues[0]?.statistics).toMatchObject({ reads: 1, writes: 1 });
 });
 

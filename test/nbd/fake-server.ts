@@ -14,6 +14,8 @@ export const UNSUPPORTED = 2 ** 31 + 1;
 
 /** A request as it came. */
 export interface FakeRequest {
+  /** Which connection it came on: the first that was made is 1. */
+  readonly connection: number;
   readonly flags: number;
   readonly command: number;
   readonly cookie: bigint;
@@ -44,8 +46,8 @@ export interface FakeServer {
   readonly requests: FakeRequest[];
   /** Connections that were made. */
   connections: number;
-  /** Ends all connections, as a server does that is killed. */
-  drop(): void;
+  /** Ends all connections, as a server does that is killed; or one of them. */
+  drop(connection?: number): void;
 }
 
 const numbers = (...parts: readonly (readonly [bytes: 2 | 4 | 8, value: number | bigint])[]) => {
@@ -106,20 +108,21 @@ export async function fakeServer(options: FakeOptions = {}): Promise<FakeServer>
   const folder = mkdtempSync(join(tmpdir(), "bpt-nbd-"));
   afterThisTest(() => rmSync(folder, { recursive: true }));
   const socketPath = join(folder, "s");
-  const sockets = new Set<Socket>();
+  const sockets = new Map<Socket, number>();
   const { sizeBytes = 1024 * 1024 } = options;
   const fake: FakeServer = {
     uri: `nbd+unix:///?socket=${socketPath}`,
     memory: Buffer.alloc(sizeBytes),
     requests: [],
     connections: 0,
-    drop: () => {
-      for (const socket of sockets) socket.destroy();
+    drop: (connection) => {
+      for (const [socket, number] of sockets) {
+        if (connection === undefined || connection === number) socket.destroy();
+      }
     },
   };
   const server = createServer((socket) => {
-    fake.connections++;
-    sockets.add(socket);
+    sockets.set(socket, ++fake.connections);
     socket.on("close", () => sockets.delete(socket));
     // A client that is gone is what is tested.
     socket.on("error", () => {});
@@ -135,6 +138,7 @@ export async function fakeServer(options: FakeOptions = {}): Promise<FakeServer>
 
 async function serve(socket: Socket, options: FakeOptions, fake: FakeServer): Promise<void> {
   const take = taker(socket);
+  const connection = fake.connections;
   socket.write(options.greeting ?? GREETING);
   await take(4);
   const { flags = USUAL_FLAGS, structured = true, blocks } = options;
@@ -163,6 +167,7 @@ async function serve(socket: Socket, options: FakeOptions, fake: FakeServer): Pr
     const command = header.readUInt16BE(6);
     const length = header.readUInt32BE(24);
     const request: FakeRequest = {
+      connection,
       flags: header.readUInt16BE(4),
       command,
       cookie: header.readBigUInt64BE(8),
