@@ -64,7 +64,7 @@ test.for([
       "blocksize-error-policy=error",
     ],
   ],
-  ["no FUA", ["--filter=fua", "memory", "8M", "fuamode=none"]],
+  ["no FUA", ["--filter=fua", "memory", "8M"]],
 ] as const)("nbdkit, %s", async ([, args], context) => {
   const { uri } = await nbdkit(context, args);
   const { disk, rc } = await attachNbd(uri);

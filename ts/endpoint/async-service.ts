@@ -1,9 +1,10 @@
 // The loop over a queue whose disc answers later: many requests are in flight at once, and completed in the order in which
 // they are answered.
 //
-//   the loop        takes what is new on the driver ring and hands it to the disc; when nothing is new, it looks
-//                   on each turn of the event loop for a while, then sleeps on the doorbell
-//   answers         come between two turns; all that come in one are completed together, whether or not the loop sleeps
+//   the loop        takes what is new on the driver ring and hands it to the disc; when nothing is new and nothing in
+//                   flight, it looks on each turn of the event loop for a while, then sleeps on the doorbell
+//   answers         come between two turns; all that come in one are completed together, whether or not the loop sleeps.
+//                   While there are more it does not look, as looking would take the processor from whoever answers
 //
 // A disc that hangs cannot hold up a stop: after a while it is left, which answers what it still has.
 
@@ -65,7 +66,7 @@ export class AsyncService extends QueueService {
         drainedBy = Math.min(drainedBy, performance.now() + DRAIN_MS);
         if (performance.now() >= drainedBy) await this.#disc.leave?.();
         await sleep(NAP_MS);
-      } else if (this.#patience.mayLookOn()) {
+      } else if (this.inFlight === 0 && this.#patience.mayLookOn()) {
         await nextTurn();
       } else if (this.doorbell === undefined) {
         await sleep(NAP_MS);
@@ -115,8 +116,17 @@ export class AsyncService extends QueueService {
         this.queue.complete(count);
       }
       this.tell();
-      this.#patience.found();
+      done.length = 0;
+      this.#goOn();
     }
     done.length = 0;
   };
+
+  /** The driver may have published meanwhile, or is about to. */
+  #goOn(): void {
+    this.#patience.found();
+    if (this.inFlight > 0 && !this.stopping) this.round();
+    // It looks for what comes next, rather than being woken by it; or ends.
+    if (this.inFlight === 0 || this.hasEnded) this.doorbell?.wake();
+  }
 }
