@@ -15,7 +15,7 @@
  * | `ERR_BLOCKPT_DETACHED` | the disk was detached |
  * | `ERR_BLOCKPT_BAR_TOO_SMALL` | the BAR has no room for the registers, the MSI-X table and one queue |
  * | `ERR_BLOCKPT_NO_SPACE` | a region of the bus is full: host memory, endpoint memory, workspace, descriptor space or vectors |
- * | `ERR_BLOCKPT_DISC_OPEN` | a disc's file cannot be opened; `cause` says why |
+ * | `ERR_BLOCKPT_DISC_OPEN` | a disc's file, or its export on an NBD server, cannot be opened; `cause` says why |
  * | `ERR_BLOCKPT_DISC_SIZE` | a disc is empty, not a multiple of 512 bytes, or too large |
  * | `ERR_BLOCKPT_PARTITION` | no such partition, or no partition table that makes sense |
  * | `ERR_BLOCKPT_NAME` | a name cannot stand in the protocol's register |
@@ -30,6 +30,7 @@
  * | `ERR_BLOCKPT_IO` | the device answered a request with an error; `blkStatus` is its status |
  * | `ERR_BLOCKPT_TIMEOUT` | the device did not answer a request in time |
  * | `ERR_BLOCKPT_OFFLINE` | the endpoint is gone, or has left the queue; the disk re-attaches when it is back |
+ * | `ERR_BLOCKPT_LISTEN` | an NBD server cannot listen where it shall, or with those certificates; `cause` says why |
  * | `ERR_BLOCKPT_NOT_SUPPORTED` | the device does not offer that operation |
  */
 export type BlockptErrorCode = `ERR_BLOCKPT_${
@@ -58,6 +59,7 @@ export type BlockptErrorCode = `ERR_BLOCKPT_${
   | "IO"
   | "TIMEOUT"
   | "OFFLINE"
+  | "LISTEN"
   | "NOT_SUPPORTED"}`;
 
 /** Every error that this library throws on purpose. */

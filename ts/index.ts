@@ -44,15 +44,18 @@ export type { FunctionField, FunctionFields } from "./config/pci-function.js";
 export type { TreeEntry, TreeStats, TreeTypes } from "./config/tree-stats.js";
 export type {
   Disc,
+  DiscAnswer,
   DiscHandle,
   FileDiscHandle,
   MemoryDiscHandle,
+  NbdDiscHandle,
   NullDiscHandle,
   PartitionDiscHandle,
 } from "./discs/disc.js";
 export { exportedName, type NamedDiscOptions, openDiscNamed } from "./discs/disc-name.js";
 export { FileDisc } from "./discs/file-disc.js";
 export { MemoryDisc } from "./discs/memory-disc.js";
+export { NbdDisc, type NbdDiscOptions } from "./discs/nbd-disc.js";
 export { NullDisc } from "./discs/null-disc.js";
 export { PartitionDisc } from "./discs/partition-disc.js";
 export { Endpoint } from "./endpoint/endpoint.js";
@@ -97,6 +100,7 @@ export {
 } from "./engine/records.js";
 export type { EngineChoice } from "./engine/select.js";
 export { BlockptError, type BlockptErrorCode } from "./errors.js";
+export type { NbdExport } from "./nbd/client-export.js";
 export { type BatchQueue, openBatchQueue } from "./root-complex/batch-queue.js";
 export { type DiskQueue, openQueue } from "./root-complex/disk-queue.js";
 export type { QueueHandle } from "./root-complex/queue-handle.js";

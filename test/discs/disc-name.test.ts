@@ -43,7 +43,7 @@ describe("a name of a disc", () => {
     const disc = await openDiscNamed(bus, name);
     expect(disc).toBeInstanceOf(MemoryDisc);
     expect([disc.sizeBytes, disc.readOnly]).toEqual([sizeBytes, false]);
-    expect(disc.readBytes(512, sizeBytes - 512).every((byte) => byte === 0)).toBe(true);
+    expect((await disc.readBytes(512, sizeBytes - 512)).every((byte) => byte === 0)).toBe(true);
     disc.close();
   });
 

@@ -198,7 +198,7 @@ describe("a partition of a disc", () => {
     first.close();
     first.close();
     expect(
-      Buffer.from(second.readBytes(512, 0)).equals(fullImage().subarray(START, START + 512)),
+      Buffer.from(await second.readBytes(512, 0)).equals(fullImage().subarray(START, START + 512)),
     ).toBe(true);
     second.close();
     // Its memory is free again: all of it fits one disc.

@@ -1,6 +1,7 @@
 // A disc on the command line: its path, and behind commas what is to be done with it, as
 // `disk.img,ro,partition=2`. A comma in a path or a value is written twice, as QEMU does it.
 
+import { isNbdUri } from "blockpt/nbd";
 import { InvalidArgumentError } from "commander";
 import { eitherOf, nearest } from "./nearest.js";
 
@@ -24,6 +25,11 @@ export const PARTITION: Setting<{ readonly partition?: number | string }> = {
 /** Whether it is no path, but `memory:SIZE`: a disc that is made in memory. */
 export function isMemoryPath(path: string): boolean {
   return /^memory:/i.test(path);
+}
+
+/** Whether it stands for itself wherever it is read: no path, but a disc in memory or on an NBD server. */
+export function isNoPath(path: string): boolean {
+  return isMemoryPath(path) || isNbdUri(path);
 }
 
 /**

@@ -30,7 +30,7 @@ export interface ConfigTreeOptions {
   endpoint?: Endpoint | undefined;
   /** A root complex that drives the bus already: its driver shows as loaded. */
   rootComplex?: RootComplex | undefined;
-  /** Names in `/dev` of the endpoint's discs, and what they are made of: a path, or `memory:SIZE`. */
+  /** Names in `/dev` of the endpoint's discs, and what they are made of: a path, `memory:SIZE` or an NBD URI. */
   discs?: Readonly<Record<string, string>> | undefined;
   /** Hears what both drivers say, a line each, as the console does. */
   log?: ((line: string) => void) | undefined;

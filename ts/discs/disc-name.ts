@@ -4,9 +4,11 @@ import { posix } from "node:path";
 import { MAX_NAME_BYTES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import { BlockptError } from "../errors.js";
+import { isNbdUri, parseNbdUri } from "../nbd/uri.js";
 import type { Disc } from "./disc.js";
 import { FileDisc } from "./file-disc.js";
 import { MemoryDisc } from "./memory-disc.js";
+import { NbdDisc } from "./nbd-disc.js";
 import { PartitionDisc } from "./partition-disc.js";
 
 /** How a disc of a name is opened. */
@@ -31,10 +33,10 @@ const UNITS: Readonly<Record<string, number>> = {
  *
  * @param bus - where a disc in memory is made
  * @param name - the path of a file or a block device; or `memory:` and the size of a disc of zeros, in
- * bytes, or with K, M, G or T in powers of 1024 (`64M`, `64MB` and `64MiB` are one). Case does
- * not matter there; a file of such a name is opened as `./memory:64M`
+ * bytes, or with K, M, G or T in powers of 1024 (`64M`, `64MB` and `64MiB` are one); or an NBD URI, as
+ * `NbdDisc.open` takes it. Case does not matter there; a file of such a name is opened as `./memory:64M`
  * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` for a size that is none; else what
- * `FileDisc.open`, `MemoryDisc.create` and `PartitionDisc.open` throw. Nothing is open then
+ * `FileDisc.open`, `MemoryDisc.create`, `NbdDisc.open` and `PartitionDisc.open` throw. Nothing is open then
  *
  * @example
  * ```ts
@@ -53,7 +55,9 @@ export async function openDiscNamed(
   const { readOnly = false, partition } = options;
   const disc = isMemoryName(name)
     ? MemoryDisc.create(bus, memoryBytes(name), { readOnly })
-    : await FileDisc.open(name, { readOnly });
+    : isNbdUri(name)
+      ? await NbdDisc.open(name, { readOnly })
+      : await FileDisc.open(name, { readOnly });
   if (partition === undefined) return disc;
   try {
     return await PartitionDisc.open(disc, partition);
@@ -66,7 +70,8 @@ export async function openDiscNamed(
 /**
  * The name under which the root complex sees a disc, after Linux: a partition's number stands behind
  * the disc's name, with a `p` before it if that ends in a digit. A name that does not fit the
- * protocol's register becomes its last path component.
+ * protocol's register becomes its last path component. An NBD URI stands for its export's name; without
+ * one for that of the socket or the host.
  *
  * @param partition - its number: of one that was opened by UUID, `PartitionDisc.number`
  * @throws {@link BlockptError} `ERR_BLOCKPT_NAME` if that does not fit either: 1 to 63 bytes of UTF-8
@@ -79,9 +84,14 @@ export async function openDiscNamed(
  * console.log(exportedName("/dev/sda", 1)); // /dev/sda1
  * console.log(exportedName("/dev/nvme0n1", 1)); // /dev/nvme0n1p1
  * console.log(exportedName(`/srv/${"images/".repeat(10)}disk.img`)); // disk.img
+ * console.log(exportedName("nbd://server/vm1")); // vm1
  * ```
  */
 export function exportedName(discName: string, partition?: number | undefined): string {
+  if (isNbdUri(discName)) {
+    const { exportName, socketPath, host } = parseNbdUri(discName);
+    return exportedName(exportName || posix.basename(socketPath ?? host ?? ""), partition);
+  }
   const separator = /\d$/.test(discName) ? "p" : "";
   const suffix = partition === undefined ? "" : `${separator}${partition}`;
   const name = `${discName}${suffix}`;

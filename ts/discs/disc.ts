@@ -1,9 +1,10 @@
 // What a disc is: the one interface behind the endpoint.
 
-import { SECTOR_BYTES } from "../abi/layout.js";
+import { BlkStatus, SECTOR_BYTES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError } from "../errors.js";
+import type { NbdExport } from "../nbd/client-export.js";
 
 /** How a memory disc is opened again in another thread. */
 export interface MemoryDiscHandle {
@@ -47,13 +48,41 @@ export interface PartitionDiscHandle {
   readonly sizeBytes: number;
 }
 
+/** How a disc on an NBD server is opened again in another thread of the process: there it makes connections of its own. */
+export interface NbdDiscHandle {
+  /** Which kind. */
+  readonly kind: "nbd";
+  /** Where the server is, and which of its exports is meant. */
+  readonly uri: string;
+  /** Whether it may only be read. */
+  readonly readOnly: boolean;
+  /** Connections a queue. */
+  readonly connections: number;
+  /** How long connecting may take, in milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** How long requests wait for a connection that was lost, in milliseconds. */
+  readonly outageMs: number;
+  /** What the server said of the export. */
+  readonly served: NbdExport;
+  /** By which the threads agree on what was flushed. */
+  readonly durability: SharedArrayBuffer;
+}
+
 /** How a disc is opened again in another thread; can be posted. */
-export type DiscHandle = MemoryDiscHandle | FileDiscHandle | NullDiscHandle | PartitionDiscHandle;
+export type DiscHandle =
+  | MemoryDiscHandle
+  | FileDiscHandle
+  | NullDiscHandle
+  | NbdDiscHandle
+  | PartitionDiscHandle;
+
+/** One of `BlkStatus`, at once or later. */
+export type DiscAnswer = number | Promise<number>;
 
 /**
- * A block device that an endpoint can export: a `FileDisc`, a `MemoryDisc`, a `NullDisc` or a `PartitionDisc`, and
- * no other. Offsets and lengths are bytes, multiples of 512, and within the disc: whoever calls has
- * checked them.
+ * A block device that an endpoint can export: a `FileDisc`, a `MemoryDisc`, a `NullDisc`, an `NbdDisc` or a
+ * `PartitionDisc`, and no other. Offsets and lengths are bytes, multiples of 512, and within the disc: whoever calls
+ * has checked them.
  */
 export interface Disc {
   /** Size in bytes, a multiple of 512. */
@@ -68,6 +97,13 @@ export interface Disc {
   readonly handle: DiscHandle;
   /** Where the disc lies in the bus, if it does: an engine then serves it by itself. */
   readonly busRange: BusRange | undefined;
+  /**
+   * Whether its operations answer later, by promises. Its queues are then served with many requests in flight,
+   * which are completed as they are answered; those of other discs one after the other.
+   */
+  readonly asynchronous: boolean;
+  /** Most queues that it can be exported with; absent where there is no limit. */
+  readonly maxQueues?: number | undefined;
   /** Whether an endpoint on that bus can export it: a disc in memory lies in one bus, a file in none. */
   isOn(bus: Bus): boolean;
   /**
@@ -75,23 +111,88 @@ export interface Disc {
    *
    * @throws {@link BlockptError} `ERR_BLOCKPT_IO` if it cannot be read
    */
-  readBytes(lenBytes: number, offsetBytes: number): Uint8Array;
+  readBytes(lenBytes: number, offsetBytes: number): Uint8Array | Promise<Uint8Array>;
   /** Reads from the disc into host memory; gives one of `BlkStatus`. */
-  readInto(bus: Bus, address: number, lenBytes: number, offsetBytes: number): number;
+  readInto(bus: Bus, address: number, lenBytes: number, offsetBytes: number): DiscAnswer;
   /** Writes from host memory to the disc; gives one of `BlkStatus`. */
-  writeFrom(bus: Bus, address: number, lenBytes: number, offsetBytes: number): number;
+  writeFrom(bus: Bus, address: number, lenBytes: number, offsetBytes: number): DiscAnswer;
+  /** As `writeFrom`, and what was written is on stable storage after it; absent where a write and a flush do that. */
+  writeThroughFrom?(bus: Bus, address: number, lenBytes: number, offsetBytes: number): DiscAnswer;
   /** What was written is on stable storage after this; gives one of `BlkStatus`. */
-  flush(): number;
+  flush(): DiscAnswer;
   /** Fills a range with zeros; gives one of `BlkStatus`. */
-  writeZeroes(lenBytes: number, offsetBytes: number): number;
+  writeZeroes(lenBytes: number, offsetBytes: number): DiscAnswer;
+  /** What is in a range is not needed any more; absent where zeros are written for that. */
+  discard?(lenBytes: number, offsetBytes: number): DiscAnswer;
   /**
    * Another size, in bytes; without one, what it has become behind the disc's back.
    *
    * @throws {@link BlockptError} `ERR_BLOCKPT_DISC_SIZE` if it cannot have that
    */
-  resize(sizeBytes?: number | undefined): void;
+  resize(sizeBytes?: number | undefined): void | Promise<void>;
+  /**
+   * Of a disc that was opened by its handle: gives back what it holds in this thread. What is not answered yet is
+   * so, with an error, when this has ended, and no buffer is touched from then on. Absent where there is nothing to give back.
+   */
+  leave?(): Promise<void>;
   /** Gives back what the disc holds; it is of no more use. */
   close(): void;
+}
+
+/**
+ * A disc that answers at once.
+ *
+ * @internal
+ */
+export interface BlockingDisc extends Disc {
+  readonly asynchronous: false;
+  readInto(bus: Bus, address: number, lenBytes: number, offsetBytes: number): number;
+  writeFrom(bus: Bus, address: number, lenBytes: number, offsetBytes: number): number;
+  writeThroughFrom?(bus: Bus, address: number, lenBytes: number, offsetBytes: number): number;
+  flush(): number;
+  writeZeroes(lenBytes: number, offsetBytes: number): number;
+  discard?(lenBytes: number, offsetBytes: number): number;
+}
+
+/**
+ * Whether a disc answers at once.
+ *
+ * @internal
+ */
+export function isBlocking(disc: Disc): disc is BlockingDisc {
+  return !disc.asynchronous;
+}
+
+/**
+ * Writes to stable storage on any disc.
+ *
+ * @internal
+ */
+export function writeThrough(
+  disc: Disc,
+  bus: Bus,
+  address: number,
+  lenBytes: number,
+  offsetBytes: number,
+): DiscAnswer {
+  if (disc.writeThroughFrom !== undefined) {
+    return disc.writeThroughFrom(bus, address, lenBytes, offsetBytes);
+  }
+  const flushAfter = (status: number): DiscAnswer =>
+    status === BlkStatus.OK ? disc.flush() : status;
+  const written = disc.writeFrom(bus, address, lenBytes, offsetBytes);
+  return typeof written === "number" ? flushAfter(written) : written.then(flushAfter);
+}
+
+/**
+ * Discards on any disc.
+ *
+ * @internal
+ */
+export function discardOn(disc: Disc, lenBytes: number, offsetBytes: number): DiscAnswer {
+  return disc.discard === undefined
+    ? disc.writeZeroes(lenBytes, offsetBytes)
+    : disc.discard(lenBytes, offsetBytes);
 }
 
 /**

@@ -40,6 +40,7 @@ const ZEROS_BYTES = 256 * 1024;
 export class FileDisc implements Disc {
   readonly readOnly: boolean;
   readonly logicalBlockBytes: number;
+  readonly asynchronous = false;
   readonly features = Feature.FLUSH | Feature.FUA | Feature.WRITE_ZEROES | Feature.RESIZE;
   readonly busRange: BusRange | undefined = undefined;
   readonly #fd: number;

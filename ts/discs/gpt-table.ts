@@ -14,23 +14,23 @@ const MAX_TABLE_BYTES = 1024 * 1024;
  * The GPT of a disc whose blocks have so many bytes, or why there is none. If the one at the start is
  * damaged that at the end is taken.
  */
-export function readGpt(disc: Disc, blockBytes: number): PartitionTable | string {
+export async function readGpt(disc: Disc, blockBytes: number): Promise<PartitionTable | string> {
   const numBlocks = BigInt(Math.floor(disc.sizeBytes / blockBytes));
   if (numBlocks < 3n) return "the disc is too short for one";
-  const primary = readCopy(disc, blockBytes, numBlocks, 1n);
+  const primary = await readCopy(disc, blockBytes, numBlocks, 1n);
   if (typeof primary !== "string") return primary;
-  const backup = readCopy(disc, blockBytes, numBlocks, numBlocks - 1n);
+  const backup = await readCopy(disc, blockBytes, numBlocks, numBlocks - 1n);
   return typeof backup === "string" ? `${primary}, and at the disc's end ${backup}` : backup;
 }
 
 /** The copy whose header is in block `lba`. */
-function readCopy(
+async function readCopy(
   disc: Disc,
   blockBytes: number,
   numBlocks: bigint,
   lba: bigint,
-): PartitionTable | string {
-  const sector = readBuffer(disc, blockBytes, Number(lba) * blockBytes);
+): Promise<PartitionTable | string> {
+  const sector = await readBuffer(disc, blockBytes, Number(lba) * blockBytes);
   if (sector.toString("latin1", 0, 8) !== GPT.SIGNATURE) return "there is no GPT's signature";
   const header = new GPT().parseHeader(sector);
   const complaint = headerComplaint(header, sector, blockBytes, numBlocks, lba);
@@ -38,7 +38,7 @@ function readCopy(
   const tableBytes = header.entries * header.entrySize;
   const wholeBlocks = Math.ceil(tableBytes / blockBytes) * blockBytes;
   const at = Number(header.tableOffset) * blockBytes;
-  const entries = readBuffer(disc, wholeBlocks, at).subarray(0, tableBytes);
+  const entries = (await readBuffer(disc, wholeBlocks, at)).subarray(0, tableBytes);
   // Not `checksumTable` of `gpt`: that sums up 16 KiB even where the header says less.
   if (crc32(entries) !== header.tableChecksum) return "the checksum of the GPT's entries is wrong";
   const partitions: Partition[] = [];

@@ -40,8 +40,8 @@ export function hasProtectiveEntry(table: MbrTable): boolean {
 }
 
 /** The MBR of a disc, or why there is none. */
-export function readMbr(disc: Disc): MbrTable | string {
-  const sector = readBuffer(disc, SECTOR_BYTES, 0);
+export async function readMbr(disc: Disc): Promise<MbrTable | string> {
+  const sector = await readBuffer(disc, SECTOR_BYTES, 0);
   if (!isSigned(sector)) return "its first sector has no MBR's signature";
   const slots = slotsOf(sector);
   // A file system's boot sector has the same signature, and code where the table would be.
@@ -49,7 +49,7 @@ export function readMbr(disc: Disc): MbrTable | string {
     return "its first sector is no MBR: the flags of its partitions make no sense";
   }
   const reader = new MbrReader(disc, sector.readUInt32LE(DISC_SIGNATURE_AT));
-  reader.addPrimaries(slots);
+  await reader.addPrimaries(slots);
   const { partitions, complaint } = reader;
   return { kind: "MBR", partitions, complaint, types: slots.map(({ type }) => type) };
 }
@@ -67,7 +67,7 @@ class MbrReader {
     this.#signature = hex(signature, 8);
   }
 
-  addPrimaries(slots: readonly MBR.Partition[]): void {
+  async addPrimaries(slots: readonly MBR.Partition[]): Promise<void> {
     const chains: Extent[] = [];
     for (const [index, slot] of slots.entries()) {
       if (slot.sectors === 0) continue;
@@ -79,11 +79,11 @@ class MbrReader {
         isExtended(slot) ? "is an extended one, and no disc but a place for others" : undefined,
       );
     }
-    for (const chain of chains) this.#addChain(chain);
+    for (const chain of chains) await this.#addChain(chain);
   }
 
   /** The logical partitions of an extended one. Links are relative to its start, and stay inside. */
-  #addChain(extended: Extent): void {
+  async #addChain(extended: Extent): Promise<void> {
     const seen = new Set<number>();
     let link: Extent | undefined = extended;
     let barren = 0;
@@ -96,7 +96,7 @@ class MbrReader {
             ? "does not end"
             : undefined;
       seen.add(link.first);
-      const sector = complaint ?? this.#readLink(link.first);
+      const sector: Buffer | string = complaint ?? (await this.#readLink(link.first));
       if (typeof sector === "string") {
         this.complaint = `the chain of its logical partitions ${sector}`;
         return;
@@ -123,10 +123,10 @@ class MbrReader {
   }
 
   /** The sector at the start of a logical partition, or what is wrong with the chain. */
-  #readLink(block: number): Buffer | string {
+  async #readLink(block: number): Promise<Buffer | string> {
     const offsetBytes = block * this.#disc.logicalBlockBytes;
     if (SECTOR_BYTES > this.#disc.sizeBytes - offsetBytes) return "leaves the disc";
-    const sector = readBuffer(this.#disc, SECTOR_BYTES, offsetBytes);
+    const sector = await readBuffer(this.#disc, SECTOR_BYTES, offsetBytes);
     return isSigned(sector) ? sector : `has no signature in block ${block}`;
   }
 

@@ -23,6 +23,7 @@ import { checkDiscSize, type Disc, type MemoryDiscHandle } from "./disc.js";
 export class MemoryDisc implements Disc {
   readonly readOnly: boolean;
   readonly logicalBlockBytes: number;
+  readonly asynchronous = false;
   readonly features = Feature.FLUSH | Feature.FUA | Feature.DISCARD | Feature.WRITE_ZEROES;
   readonly busRange: BusRange;
   readonly #bus: Bus;

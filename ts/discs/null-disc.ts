@@ -20,6 +20,7 @@ export class NullDisc implements Disc {
   readonly sizeBytes: number;
   readonly readOnly = false;
   readonly logicalBlockBytes = SECTOR_BYTES;
+  readonly asynchronous = false;
   readonly features = Feature.FLUSH | Feature.FUA | Feature.DISCARD | Feature.WRITE_ZEROES;
   readonly busRange = undefined;
 

@@ -4,6 +4,7 @@ import type { Bus } from "../bus/bus.js";
 import type { Disc, DiscHandle } from "./disc.js";
 import { FileDisc } from "./file-disc.js";
 import { MemoryDisc } from "./memory-disc.js";
+import { NbdDisc } from "./nbd-disc.js";
 import { NullDisc } from "./null-disc.js";
 import { PartitionDisc } from "./partition-disc.js";
 
@@ -16,6 +17,8 @@ export function openDisc(bus: Bus, handle: DiscHandle): Disc {
       return FileDisc.adopt(handle);
     case "null":
       return NullDisc.create(handle.sizeBytes);
+    case "nbd":
+      return NbdDisc.adopt(handle);
     case "partition":
       return PartitionDisc.adopt(openDisc(bus, handle.inner), handle);
   }

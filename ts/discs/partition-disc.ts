@@ -4,9 +4,16 @@ import { Feature } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { BusRange } from "../engine/engine.js";
 import { assert, BlockptError, checkInteger } from "../errors.js";
-import type { Disc, PartitionDiscHandle } from "./disc.js";
+import {
+  type Disc,
+  type DiscAnswer,
+  discardOn,
+  type PartitionDiscHandle,
+  writeThrough,
+} from "./disc.js";
 import { FileDisc } from "./file-disc.js";
 import { MemoryDisc } from "./memory-disc.js";
+import { NbdDisc } from "./nbd-disc.js";
 import { NullDisc } from "./null-disc.js";
 
 /** Numbers above are in no table that is read. */
@@ -62,6 +69,8 @@ export class PartitionDisc implements Disc {
   readonly logicalBlockBytes: number;
   readonly features: number;
   readonly busRange: BusRange | undefined;
+  readonly asynchronous: boolean;
+  readonly maxQueues: number | undefined;
   #closed = false;
 
   private constructor(inner: Disc, place: Place) {
@@ -76,6 +85,8 @@ export class PartitionDisc implements Disc {
     this.startBytes = startBytes;
     this.sizeBytes = sizeBytes;
     this.readOnly = inner.readOnly;
+    this.asynchronous = inner.asynchronous;
+    this.maxQueues = inner.maxQueues;
     this.logicalBlockBytes = inner.logicalBlockBytes;
     this.features = inner.features & ~Feature.RESIZE;
     this.busRange = inner.busRange && {
@@ -108,7 +119,7 @@ export class PartitionDisc implements Disc {
     checkPartition(partition);
     // Only here: who opens no partition loads no parser.
     const { findPartition } = await import("./partition-table.js");
-    const disc = new PartitionDisc(inner, findPartition(inner, partition));
+    const disc = new PartitionDisc(inner, await findPartition(inner, partition));
     openPartitions.set(inner, (openPartitions.get(inner) ?? 0) + 1);
     return disc;
   }
@@ -128,33 +139,51 @@ export class PartitionDisc implements Disc {
     return this.inner.isOn(bus);
   }
 
-  readBytes(lenBytes: number, offsetBytes: number): Uint8Array {
+  readBytes(lenBytes: number, offsetBytes: number): Uint8Array | Promise<Uint8Array> {
     return this.inner.readBytes(lenBytes, this.#at(lenBytes, offsetBytes));
   }
 
-  readInto(bus: Bus, address: number, lenBytes: number, offsetBytes: number): number {
+  readInto(bus: Bus, address: number, lenBytes: number, offsetBytes: number): DiscAnswer {
     return this.inner.readInto(bus, address, lenBytes, this.#at(lenBytes, offsetBytes));
   }
 
-  writeFrom(bus: Bus, address: number, lenBytes: number, offsetBytes: number): number {
+  writeFrom(bus: Bus, address: number, lenBytes: number, offsetBytes: number): DiscAnswer {
     return this.inner.writeFrom(bus, address, lenBytes, this.#at(lenBytes, offsetBytes));
   }
 
+  writeThroughFrom(bus: Bus, address: number, lenBytes: number, offsetBytes: number): DiscAnswer {
+    return writeThrough(this.inner, bus, address, lenBytes, this.#at(lenBytes, offsetBytes));
+  }
+
   /** Flushes the whole inner disc. */
-  flush(): number {
+  flush(): DiscAnswer {
     return this.inner.flush();
   }
 
-  writeZeroes(lenBytes: number, offsetBytes: number): number {
+  writeZeroes(lenBytes: number, offsetBytes: number): DiscAnswer {
     return this.inner.writeZeroes(lenBytes, this.#at(lenBytes, offsetBytes));
   }
 
+  discard(lenBytes: number, offsetBytes: number): DiscAnswer {
+    return discardOn(this.inner, lenBytes, this.#at(lenBytes, offsetBytes));
+  }
+
   /** A partition keeps its size; without one, looks whether the inner disc still holds all of it. */
-  resize(sizeBytes: number = this.sizeBytes): void {
+  resize(sizeBytes: number = this.sizeBytes): void | Promise<void> {
     if (sizeBytes !== this.sizeBytes) {
       throw new BlockptError("ERR_BLOCKPT_DISC_SIZE", "a partition keeps its size");
     }
-    this.inner.resize();
+    const resized = this.inner.resize();
+    return resized instanceof Promise ? resized.then(() => this.#checkHeld()) : this.#checkHeld();
+  }
+
+  /** Gives back what the inner disc holds in this thread. */
+  async leave(): Promise<void> {
+    await this.inner.leave?.();
+  }
+
+  /** Whether the inner disc still holds all of it. */
+  #checkHeld(): void {
     const leftBytes = this.inner.sizeBytes - this.startBytes;
     if (this.sizeBytes <= leftBytes) return;
     throw new BlockptError(
@@ -203,7 +232,7 @@ export function checkPartition(partition: number | string): void {
  * @internal
  */
 export function isDisc(disc: unknown): disc is Disc {
-  const kinds = [FileDisc, MemoryDisc, NullDisc, PartitionDisc];
+  const kinds = [FileDisc, MemoryDisc, NullDisc, NbdDisc, PartitionDisc];
   return kinds.some((kind) => disc instanceof kind);
 }
 

@@ -15,8 +15,8 @@ import type { Partition, PartitionTable } from "./partition.js";
  *
  * @throws {@link BlockptError} `ERR_BLOCKPT_PARTITION`, and as `readBytes` does
  */
-export function findPartition(disc: Disc, which: number | string): Partition {
-  const table = readTable(disc);
+export async function findPartition(disc: Disc, which: number | string): Promise<Partition> {
+  const table = await readTable(disc);
   const partition =
     typeof which === "number"
       ? table.partitions.find(({ number }) => number === which)
@@ -28,14 +28,14 @@ export function findPartition(disc: Disc, which: number | string): Partition {
   throw refusal(`partition ${which} ${partition.fault}: ${contentsOf(table, typeof which)}`);
 }
 
-function readTable(disc: Disc): PartitionTable {
-  const mbr = readMbr(disc);
+async function readTable(disc: Disc): Promise<PartitionTable> {
+  const mbr = await readMbr(disc);
   if (typeof mbr === "string") throw refusal(`the disc has no partition table: ${mbr}`);
   // Linux, too, takes a hybrid of both for a GPT.
   if (!hasProtectiveEntry(mbr)) return mbr;
   const complaints: string[] = [];
   for (const blockBytes of new Set([disc.logicalBlockBytes, 512, 4096])) {
-    const gpt = readGpt(disc, blockBytes);
+    const gpt = await readGpt(disc, blockBytes);
     if (typeof gpt !== "string") return gpt;
     complaints.push(`with blocks of ${blockBytes} bytes ${gpt}`);
   }

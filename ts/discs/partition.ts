@@ -36,7 +36,11 @@ export function rangeFault(disc: Disc, startBytes: number, sizeBytes: number): s
 }
 
 /** Reads sectors as the parsers want them. */
-export function readBuffer(disc: Disc, lenBytes: number, offsetBytes: number): Buffer {
-  const { buffer, byteOffset, length } = disc.readBytes(lenBytes, offsetBytes);
+export async function readBuffer(
+  disc: Disc,
+  lenBytes: number,
+  offsetBytes: number,
+): Promise<Buffer> {
+  const { buffer, byteOffset, length } = await disc.readBytes(lenBytes, offsetBytes);
   return Buffer.from(buffer, byteOffset, length);
 }

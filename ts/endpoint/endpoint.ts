@@ -218,7 +218,8 @@ export class Endpoint {
    * @throws {@link BlockptError} `ERR_BLOCKPT_NAME` if the disc's name cannot stand in the
    * register; `ERR_BLOCKPT_EXISTS` if either name, or the disc itself, is exported already, or one of the
    * two discs is a partition of the other; `ERR_BLOCKPT_TOO_MANY_DISCS` for the 17th;
-   * `ERR_BLOCKPT_INVALID_ARGUMENT` for what is no disc, or a disc in the memory of another bus
+   * `ERR_BLOCKPT_INVALID_ARGUMENT` for what is no disc, a disc in the memory of another bus, or more queues than the
+   * disc bears
    */
   async exportDisc(name: string, disc: Disc, options: ExportOptions = {}): Promise<void> {
     if (this.#exports.has(name)) {
@@ -391,6 +392,12 @@ export class Endpoint {
     checkInteger("queues", queues, 1, 255);
     checkDiscName(discName);
     this.#checkDisc(name, disc);
+    if (disc.maxQueues !== undefined && queues > disc.maxQueues) {
+      throw new BlockptError(
+        "ERR_BLOCKPT_INVALID_ARGUMENT",
+        `${name}: queues is ${queues}, and that disc bears ${disc.maxQueues} at most`,
+      );
+    }
     for (const other of this.#exports.values()) {
       if (other === replaced) continue;
       if (other.discName === discName) {

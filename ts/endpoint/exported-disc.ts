@@ -116,7 +116,7 @@ export class ExportedDisc {
       await this.#limit(sizeBytes / SECTOR_BYTES);
     }
     try {
-      this.disc.resize(sizeBytes);
+      await this.disc.resize(sizeBytes);
     } finally {
       await this.#limit(this.sectors);
     }

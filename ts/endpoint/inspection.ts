@@ -8,6 +8,7 @@ import { type Registers, readRegisters } from "../abi/registers.js";
 import type { Bus } from "../bus/bus.js";
 import type { MsixEntry } from "../bus/msix.js";
 import type { DiscHandle } from "../discs/disc.js";
+import { mayHaveHoles } from "../discs/holes.js";
 import type { ExportedDisc } from "./exported-disc.js";
 import type { QueuePlace } from "./queue.js";
 import type { QueueStatistics } from "./queue-totals.js";
@@ -71,6 +72,8 @@ export interface DiscFacts {
   logicalBlockBytes: number;
   /** Whether it may only be read. */
   readOnly: boolean;
+  /** Whether it may have ranges without storage, as a sparse file has; undefined if that cannot be told. */
+  mayHaveHoles: boolean | undefined;
   /** Whether a root complex is attached. */
   attached: boolean;
   /** What is offered for it: names of `Feature`, in lower case. */
@@ -125,6 +128,7 @@ export function factsOf(name: string, exported: ExportedDisc): DiscFacts {
     sectors,
     logicalBlockBytes: disc.logicalBlockBytes,
     readOnly,
+    mayHaveHoles: mayHaveHoles(disc.handle),
     attached: started,
     features: namesOf(features),
     queues: queues.map(({ irq, statistics }, index) => ({ index, irq, statistics })),

@@ -42,6 +42,9 @@ export const MAX_STRING_BYTES = 4096;
 /** Data of a request or a reply that everybody has to bear with. */
 export const MAX_PAYLOAD_BYTES = 32 * 1024 * 1024;
 
+/** The block size that a client may count on that asks for none. */
+export const MIN_BLOCK_BYTES = 512;
+
 /** Zeros that old clients get behind the answer to EXPORT_NAME. */
 export const EXPORT_NAME_ZEROES = 124;
 

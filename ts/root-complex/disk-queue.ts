@@ -70,13 +70,18 @@ export class DiskQueue extends BlockIo {
    */
   free(buffer: Uint8Array): void {
     this.#buffers.check(buffer);
-    if (this.queue.isUsing(buffer)) {
+    if (this.isUsing(buffer)) {
       throw new BlockptError(
         "ERR_BLOCKPT_BUSY",
         `the buffer belongs to a request that ${this.localName} has not answered`,
       );
     }
     this.#buffers.release(buffer);
+  }
+
+  /** @internal Whether the device may still read or write some byte of a buffer in host memory. */
+  isUsing(buffer: Uint8Array): boolean {
+    return this.queue.isUsing(buffer);
   }
 
   /**

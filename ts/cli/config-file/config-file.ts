@@ -4,6 +4,7 @@
 
 import { createReadStream } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { formatNbdUri, isNbdUri, type NbdAddress, parseNbdUri } from "blockpt/nbd";
 import {
   type Document,
   isAlias,
@@ -75,7 +76,25 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
 
 /** What a disc is made of, if that is a path, from the root. */
 export function absoluteDiscName(discName: string, base: string): string {
-  return discName === "" || isMemoryPath(discName) ? discName : resolve(base, discName);
+  if (discName === "" || isMemoryPath(discName)) return discName;
+  return isNbdUri(discName) ? absoluteUri(discName, base) : resolve(base, discName);
+}
+
+/** The paths that an NBD URI has in it. What is none is complained of by whoever opens it. */
+function absoluteUri(uri: string, base: string): string {
+  let address: NbdAddress;
+  try {
+    address = parseNbdUri(uri);
+  } catch {
+    return uri;
+  }
+  const { socketPath, parameters } = address;
+  const folder = parameters["tls-certificates"];
+  return formatNbdUri({
+    ...address,
+    socketPath: socketPath && resolve(base, socketPath),
+    parameters: folder ? { ...parameters, "tls-certificates": resolve(base, folder) } : parameters,
+  });
 }
 
 async function read(path: string, name: string): Promise<string> {

@@ -1,9 +1,10 @@
 // Where the bytes of a disc really are, so that two names of the same bytes are known for
-// it: links, device nodes, the kernel's partitions and loop devices.
+// it, an export's URI apart: links, device nodes, the kernel's partitions and loop devices.
 
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Disc, PartitionDisc } from "blockpt";
+import { formatNbdUri, isNbdUri, parseNbdUri } from "blockpt/nbd";
 
 /** A range of a file or of a whole block device. */
 export interface Extent {
@@ -34,6 +35,8 @@ interface Origin {
 }
 
 function originOf(path: string): Origin {
+  // What a server serves, and whether two of its exports have bytes in common, is its own to know.
+  if (isNbdUri(path)) return { of: formatNbdUri(parseNbdUri(path)), startBytes: 0 };
   const { dev, ino, rdev, ...stat } = statSync(path, { bigint: true });
   if ((stat.mode & 0o170000n) !== 0o060000n) return { of: `file ${dev} ${ino}`, startBytes: 0 };
   // Linux's encoding of a device number.

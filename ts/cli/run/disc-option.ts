@@ -48,7 +48,7 @@ export function parseDiscOption(text: string): DiscOption {
     throw new InvalidArgumentError(`${JSON.stringify(name)} is no name of a disc.`);
   }
   if (path === "") {
-    throw new InvalidArgumentError(`A path or memory:SIZE is wanted behind ${name}=.`);
+    throw new InvalidArgumentError(`A path, memory:SIZE or an NBD URI is wanted behind ${name}=.`);
   }
   return { name, disc: { disc_name: path, ...settings } };
 }

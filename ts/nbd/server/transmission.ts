@@ -1,0 +1,472 @@
+// A connection after its handshake: requests are read, checked, done by the disk as they come, and answered as
+// they end. Nothing of what the client sends is trusted; what makes no sense is answered with the error that
+// the specification names, and only what leaves no way to find the next request ends the connection.
+//
+//   socket ──► Intake ──► request ──► parts on the disk ──► Outbox ──► socket
+//
+// A connection has a fixed amount of memory, and stops reading when it is used up. A large request is several
+// parts, which have their memory one after the other.
+
+import type { Socket } from "node:net";
+import { DescriptorFlag, Feature, Operation, SECTOR_BYTES } from "../../abi/layout.js";
+import { Bio } from "../../block/bio.js";
+import type { BlockptError } from "../../errors.js";
+import { errorOf } from "../export.js";
+import {
+  Command,
+  CommandFlag,
+  ExtentState,
+  NbdError,
+  REQUEST_BYTES,
+  REQUEST_MAGIC,
+  SIMPLE_REPLY_BYTES,
+} from "../protocol.js";
+import { type ByteSink, ByteSource } from "./byte-source.js";
+import { ConnectionMemory } from "./connection-memory.js";
+import { Intake } from "./intake.js";
+import { Outbox } from "./outbox.js";
+import {
+  DATA_HEAD_BYTES,
+  extentsBytes,
+  MOST_ERROR_BYTES,
+  writeDataHead,
+  writeError,
+  writeErrorAt,
+  writeExtents,
+  writeSimple,
+} from "./reply.js";
+import { type Agreement, complaintOf, isWhole, type NbdRequest } from "./request.js";
+import { type Extent, Scanner } from "./scanner.js";
+import type { Span } from "./span-ring.js";
+
+/** Requests of a client that are being done at once. */
+const MOST_REQUESTS = 256;
+/** A longer write or read is done in parts of this. */
+const PART_BYTES = 128 * 1024;
+/** Extents that are told at once. */
+const MOST_EXTENTS = 512;
+
+const OPERATIONS: Readonly<Record<number, number>> = {
+  [Command.READ]: Operation.READ,
+  [Command.WRITE]: Operation.WRITE,
+  [Command.FLUSH]: Operation.FLUSH,
+  [Command.TRIM]: Operation.DISCARD,
+  [Command.WRITE_ZEROES]: Operation.WRITE_ZEROES,
+};
+
+/** A request, and what of it is still to be taken up: the data of a write, or room for the data of a read. */
+interface Progress {
+  readonly request: Answerable;
+  offset: number;
+  rest: number;
+}
+
+/** A request with room for its answer; of a read the parts have it. */
+interface Answerable extends NbdRequest {
+  readonly span: Span | undefined;
+  /** Whether it is to be on stable storage when it is answered, and is not yet. */
+  needsFlush: boolean;
+}
+
+/** What the disk does of a request at once. */
+class Part extends Bio {
+  request: Answerable | undefined;
+  /** Its memory, of the intake or the outbox. */
+  span: Span | undefined;
+}
+
+export class Transmission implements ByteSink {
+  readonly #agreement: Agreement;
+  readonly #memory: ConnectionMemory;
+  readonly #source: ByteSource;
+  readonly #intake: Intake;
+  readonly #outbox: Outbox;
+  readonly #scanner: Scanner;
+  readonly #breach: (why: string) => void;
+  readonly #parts: Part[] = [];
+  #writing: Progress | undefined;
+  #reading: Progress | undefined;
+  /** Taken up, and not answered. */
+  #requests = 0;
+  /** Parts that the disk has. */
+  #inFlight = 0;
+  #isParsing = false;
+  /** The socket is not read until there is room, for an answer or for what comes. */
+  #isHeldUp = true;
+  /** Nothing more is taken from the socket. */
+  #isOver = false;
+  #isClosed = false;
+  readonly #onEnd: () => void;
+
+  /**
+   * @param socket - of which nothing but the handshake was read, but for what it has by itself
+   * @param events - `breach` hears why a client was dropped; `end` that the connection is closed, and has nothing any more
+   */
+  constructor(
+    socket: Socket,
+    agreement: Agreement,
+    events: { readonly breach: (why: string) => void; readonly end: () => void },
+  ) {
+    const { disk } = agreement.exported;
+    this.#agreement = agreement;
+    this.#breach = events.breach;
+    this.#onEnd = events.end;
+    this.#memory = new ConnectionMemory(disk);
+    this.#intake = new Intake(this.#memory.intake);
+    this.#scanner = new Scanner(disk, this.#memory.scanner);
+    this.#source = new ByteSource(socket, this);
+    this.#outbox = new Outbox(this.#memory.outbox, this.#source.socket, () => this.#goOn());
+    this.#source.socket
+      .on("end", () => this.end())
+      // What is wrong with it comes with its end.
+      .on("error", () => {})
+      .once("close", () => this.#closed());
+    this.#isHeldUp = false;
+    this.#source.resume();
+  }
+
+  /** Nothing more is taken up; the connection ends when what was is answered. */
+  end(): void {
+    this.#isOver = true;
+    this.#intake.skip(this.#intake.available);
+    if (this.#writing !== undefined) {
+      // The rest of its data will not come.
+      const { request } = this.#writing;
+      this.#writing = undefined;
+      request.error ||= NbdError.EINVAL;
+      this.#endPart(request);
+    }
+    this.#endIfDone();
+  }
+
+  /** Ends the connection now. */
+  destroy(): void {
+    this.#source.socket.destroy();
+  }
+
+  window(): Uint8Array {
+    return this.#intake.window();
+  }
+
+  received(bytes: number): boolean {
+    this.#intake.add(bytes);
+    const goesOn = this.#parse();
+    this.#isHeldUp = !this.#intake.prepare() || !goesOn;
+    return !this.#isHeldUp;
+  }
+
+  /** Takes up what has come; false if that is held up, or over. */
+  #parse(): boolean {
+    this.#isParsing = true;
+    try {
+      while (!this.#isOver || this.#reading !== undefined) {
+        if (this.#writing !== undefined) {
+          if (!this.#takeData(this.#writing)) return true;
+        } else if (this.#reading !== undefined) {
+          if (!this.#takeRoom(this.#reading)) return false;
+        } else if (this.#intake.available < REQUEST_BYTES) {
+          return true;
+        } else if (!this.#takeRequest()) {
+          return false;
+        }
+      }
+      return false;
+    } finally {
+      this.#isParsing = false;
+    }
+  }
+
+  /** Room was given back. */
+  #goOn(): void {
+    this.#endIfDone();
+    if (!this.#isHeldUp || this.#isParsing || this.#isClosed) return;
+    if (!this.#parse() || !this.#intake.prepare()) {
+      this.#endIfStuck();
+      return;
+    }
+    this.#isHeldUp = false;
+    this.#source.resume();
+  }
+
+  /** Takes up a request; false if there is no room for its answer now, or it is none. */
+  #takeRequest(): boolean {
+    const intake = this.#intake;
+    if (intake.u32(0) !== REQUEST_MAGIC) {
+      this.#dropClient("what should be a request begins with other bytes");
+      return false;
+    }
+    const command = intake.u16(6);
+    if (command === Command.DISC) {
+      this.end();
+      return false;
+    }
+    if (this.#requests >= MOST_REQUESTS) return false;
+    const request = {
+      command,
+      flags: intake.u16(4),
+      cookieHigh: intake.u32(8),
+      cookieLow: intake.u32(12),
+      offset: intake.u32(16) * 2 ** 32 + intake.u32(20),
+      length: intake.u32(24),
+      error: 0,
+      parts: 1,
+      needsFlush: false,
+      span: undefined as Span | undefined,
+    };
+    request.error = complaintOf(request, this.#agreement);
+    if (command !== Command.READ || request.error !== 0) {
+      request.span = this.#outbox.claim(answerBytes(request));
+      if (request.span === undefined) return false;
+    }
+    intake.skip(REQUEST_BYTES);
+    this.#requests++;
+    this.#start(request);
+    return true;
+  }
+
+  #start(request: Answerable): void {
+    const { command, offset, length } = request;
+    if (command === Command.WRITE) {
+      // Its data comes also if nobody wants it.
+      this.#writing = { request, offset, rest: length };
+      request.needsFlush = (request.flags & CommandFlag.FUA) !== 0;
+    } else if (request.error !== 0) {
+      this.#answer(request);
+    } else if (command === Command.READ) {
+      this.#reading = { request, offset, rest: length };
+      request.parts = Math.ceil(length / this.#partBytes(request));
+    } else if (command === Command.BLOCK_STATUS) {
+      this.#tellExtents(request);
+    } else if (command === Command.CACHE) {
+      this.#background(this.#scanner.warm(offset, length), request, () => this.#answer(request));
+    } else {
+      const writes = command === Command.TRIM || command === Command.WRITE_ZEROES;
+      request.needsFlush = writes && (request.flags & CommandFlag.FUA) !== 0;
+      this.#submit(request, OPERATIONS[command] as number, offset, length);
+    }
+  }
+
+  /** Takes up data of a write; false if more has to come first. */
+  #takeData(writing: Progress): boolean {
+    const { request, offset, rest } = writing;
+    const intake = this.#intake;
+    let bytes = Math.min(intake.available, rest);
+    if (request.error !== 0) {
+      if (bytes === 0) return false;
+      intake.skip(bytes);
+    } else {
+      bytes = Math.min(bytes, PART_BYTES);
+      if (bytes < rest && bytes < PART_BYTES) {
+        // What is at the memory's end will have no neighbours.
+        if (!intake.isAtEnd) return false;
+        bytes -= bytes % this.#agreement.exported.disk.logicalBlockBytes;
+        if (bytes === 0) return false;
+      }
+      request.parts++;
+      const span = intake.hold(bytes);
+      this.#submit(request, Operation.WRITE, offset, bytes, span, intake.data(span));
+    }
+    writing.offset += bytes;
+    writing.rest -= bytes;
+    if (writing.rest === 0) {
+      this.#writing = undefined;
+      this.#endPart(request);
+    }
+    return true;
+  }
+
+  /** Takes up a part of a read; false if there is no room for it now. */
+  #takeRoom(reading: Progress): boolean {
+    const { request, offset, rest } = reading;
+    const bytes = Math.min(rest, this.#partBytes(request));
+    const head = this.#agreement.structured ? DATA_HEAD_BYTES : SIMPLE_REPLY_BYTES;
+    const span = this.#outbox.claim(head + bytes);
+    if (span === undefined) return false;
+    reading.offset += bytes;
+    reading.rest -= bytes;
+    if (reading.rest === 0) this.#reading = undefined;
+    const data = this.#outbox.data(span, head, head + bytes);
+    this.#submit(request, Operation.READ, offset, bytes, span, data);
+    return true;
+  }
+
+  #partBytes(request: NbdRequest): number {
+    return isWhole(request, this.#agreement) ? request.length : PART_BYTES;
+  }
+
+  #submit(
+    request: Answerable,
+    opf: number,
+    offset: number,
+    lenBytes: number,
+    span?: Span,
+    buffer?: Uint8Array,
+  ): void {
+    const part = this.#parts.pop() ?? new Part();
+    part.onEnd = this.#ended;
+    part.request = request;
+    part.span = span;
+    part.opf = opf;
+    part.flags = 0;
+    part.startSector = offset / SECTOR_BYTES;
+    part.lenBytes = lenBytes;
+    part.buffer = buffer;
+    const { disk } = this.#agreement.exported;
+    const isOnePart = opf === Operation.WRITE && lenBytes === request.length;
+    if (request.needsFlush && isOnePart && (disk.features & Feature.FUA) !== 0) {
+      part.flags = DescriptorFlag.FUA;
+      request.needsFlush = false;
+    }
+    this.#inFlight++;
+    try {
+      disk.submit(part);
+    } catch (error) {
+      part.error = error as BlockptError;
+      this.#ended(part);
+    }
+  }
+
+  readonly #ended = (bio: Bio): void => {
+    const part = bio as Part;
+    const { opf, error, span, buffer } = part;
+    const request = part.request as Answerable;
+    this.#inFlight--;
+    const code = error === undefined ? 0 : errorOf(error, request.command);
+    // A request that was given up may still be the disk's, and its memory with it.
+    const isKept = error !== undefined && buffer !== undefined && this.#memory.isUsed(buffer);
+    if (opf === Operation.READ) this.#answerRead(part, code, isKept);
+    else if (span !== undefined && !isKept) this.#intake.release(span);
+    part.buffer = undefined;
+    part.span = undefined;
+    part.request = undefined;
+    part.error = undefined;
+    this.#parts.push(part);
+    if (opf !== Operation.READ) {
+      request.error ||= code;
+      this.#endPart(request);
+    }
+    if (this.#isClosed) this.#closed();
+    else if (this.#isHeldUp) this.#goOn();
+  };
+
+  /** A part of a request is done, or the last of its data has come. */
+  #endPart(request: Answerable): void {
+    if (--request.parts > 0) return;
+    if (request.error === 0 && request.needsFlush) {
+      request.needsFlush = false;
+      request.parts = 1;
+      this.#submit(request, Operation.FLUSH, 0, 0);
+    } else {
+      this.#answer(request);
+    }
+  }
+
+  #answerRead(part: Part, code: number, isKept: boolean): void {
+    const request = part.request as Answerable;
+    const isLast = --request.parts === 0;
+    if (isLast) this.#requests--;
+    const span = part.span as Span;
+    const place = { offset: part.startSector * SECTOR_BYTES, bytes: part.lenBytes, isLast };
+    const { structured } = this.#agreement;
+    const write = (view: DataView, at: number): number => {
+      if (code !== 0 && structured) return writeErrorAt(view, at, request, code, place);
+      if (structured) return writeDataHead(view, at, request, place);
+      return writeSimple(view, at, request, code) + (code === 0 ? part.lenBytes : 0);
+    };
+    if (isKept) this.#sendAlone(write);
+    else this.#outbox.post(span, write(this.#outbox.view, this.#outbox.placeOf(span)));
+  }
+
+  #answer(request: Answerable): void {
+    this.#requests--;
+    const { command, error } = request;
+    const span = request.span as Span;
+    const { view } = this.#outbox;
+    const at = this.#outbox.placeOf(span);
+    const { structured } = this.#agreement;
+    const isChunk = structured && (command === Command.READ || command === Command.BLOCK_STATUS);
+    const bytes = isChunk
+      ? writeError(view, at, request, error)
+      : writeSimple(view, at, request, error);
+    this.#outbox.post(span, bytes);
+  }
+
+  /** An answer whose place is not free, as the disk may still write there. */
+  #sendAlone(write: (view: DataView, at: number) => number): void {
+    const bytes = new Uint8Array(MOST_ERROR_BYTES);
+    const length = write(new DataView(bytes.buffer), 0);
+    this.#source.socket.write(bytes.subarray(0, length));
+  }
+
+  #tellExtents(request: Answerable): void {
+    const { offset, length, flags } = request;
+    const { exported } = this.#agreement;
+    const mayHaveHoles = exported.mayHaveHoles?.();
+    const zero =
+      mayHaveHoles === undefined ? ExtentState.ZERO : ExtentState.ZERO | ExtentState.HOLE;
+    const most = (flags & CommandFlag.REQ_ONE) === 0 ? MOST_EXTENTS : 1;
+    const found =
+      mayHaveHoles === false
+        ? Promise.resolve<Extent[]>([{ length, isZero: false }])
+        : this.#scanner.findExtents(offset, length, most);
+    this.#background(found, request, (extents) => {
+      this.#requests--;
+      const { view } = this.#outbox;
+      const span = request.span as Span;
+      const at = this.#outbox.placeOf(span);
+      const stateOf = ({ isZero }: Extent): number => (isZero ? zero : 0);
+      const bytes = writeExtents(view, at, request, extents, stateOf);
+      this.#outbox.post(span, bytes);
+    });
+  }
+
+  /** Waits for what is done beside the requests. */
+  #background<T>(task: Promise<T>, request: Answerable, then: (result: T) => void): void {
+    this.#inFlight++;
+    void task
+      .then(then, (error: BlockptError) => {
+        request.error = errorOf(error, request.command);
+        this.#answer(request);
+      })
+      .finally(() => {
+        this.#inFlight--;
+        if (this.#isClosed) this.#closed();
+      });
+  }
+
+  #endIfDone(): void {
+    if (!this.#isOver || this.#requests > 0 || this.#reading !== undefined) return;
+    if (this.#outbox.isEmpty) this.#source.socket.destroySoon();
+  }
+
+  /** Where memory that the disk keeps is all that is waited for, it is waited for in vain. */
+  #endIfStuck(): void {
+    if (this.#inFlight === 0 && this.#outbox.isEmpty && !this.#isOver) {
+      this.#dropClient("the disk has kept the memory of requests that it did not answer in time");
+    }
+  }
+
+  #dropClient(why: string): void {
+    this.#isOver = true;
+    this.#breach(why);
+    this.#source.socket.destroy();
+  }
+
+  /** The socket is closed. What the disk has of it comes to its end, and then the memory is free. */
+  #closed(): void {
+    this.#isClosed = true;
+    this.#isOver = true;
+    this.#reading = undefined;
+    this.#writing = undefined;
+    if (this.#inFlight > 0) return;
+    this.#memory.giveBack();
+    this.#onEnd();
+  }
+}
+
+/** The room that an answer without data may take. */
+function answerBytes({ command, error }: NbdRequest): number {
+  if (command === Command.BLOCK_STATUS && error === 0) return extentsBytes(MOST_EXTENTS);
+  const isChunk = command === Command.READ || command === Command.BLOCK_STATUS;
+  return isChunk ? MOST_ERROR_BYTES : SIMPLE_REPLY_BYTES;
+}
