@@ -14,6 +14,7 @@ import { EXIT_CODES_HELP, ExitCode } from "./exit-code.js";
 import { CliError, failureOf, lineOf, linesOf } from "./failure.js";
 import { addInspectCommand } from "./inspect.js";
 import { addRunCommand } from "./run.js";
+import { addServeCommand } from "./serve.js";
 import { addShCommand } from "./sh.js";
 
 const EXAMPLES_HELP = `
@@ -27,6 +28,7 @@ Examples:
   $ blockpt run --config disks.yaml -- make test
                                      the same as a file says, until a command ends
   $ blockpt inspect --watch          registers, queues and statistics of what runs
+  $ blockpt serve disk.img           the disc image for NBD clients, as QEMU or nbdcopy
   $ blockpt dump > disks.yaml        what runs, as a config file
   $ blockpt apply disks.yaml         have what runs be as a config file says
   $ blockpt copy disk.img /dev/sdb --verify
@@ -56,6 +58,7 @@ function makeProgram(cleanup: Cleanup): Command {
   const context = { version: version(), cleanup };
   addDemoCommand(program, context);
   addRunCommand(program, context);
+  addServeCommand(program, context);
   addShCommand(program, context);
   addDumpCommand(program);
   addApplyCommand(program, context);

@@ -16,6 +16,8 @@ export function mayHaveHoles(handle: DiscHandle): boolean | undefined {
       return isSparse(handle.fd);
     case "partition":
       return mayHaveHoles(handle.inner);
+    case "nbd":
+      return undefined;
   }
 }
 

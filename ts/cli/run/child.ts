@@ -18,6 +18,12 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 /** A command that goes on for so long after its signal is killed. */
 const GRACE_MS = 5000;
 
+/** What stands behind `--` on the command line: commander puts it with the arguments. */
+export function wordsBehindDashes(): string[] {
+  const dashes = process.argv.indexOf("--");
+  return dashes < 0 ? [] : process.argv.slice(dashes + 1);
+}
+
 /** Runs a command to its end; gives its exit code, as shells count. Throws a `CliError` if it cannot be started. */
 export async function runChild(
   [file = "", ...args]: readonly string[],

@@ -1,6 +1,8 @@
-// The option --disc: NAME=PATH[,ro][,queues=N][,partition=P][,name=EXPORT_NAME].
+// The option --disc, NAME=PATH[,ro][,queues=N][,partition=P][,name=EXPORT_NAME], and the discs of `blockpt serve`.
 
+import { posix } from "node:path";
 import type { DiscDocument } from "blockpt";
+import { isNbdUri, parseNbdUri } from "blockpt/nbd";
 import { InvalidArgumentError } from "commander";
 import { isEntryName } from "../config-file/schema.js";
 import { PARTITION, parseDiscPath, type Setting } from "../disc-path.js";
@@ -37,6 +39,9 @@ const SETTINGS: Readonly<Record<string, Setting<Partial<DiscDocument>>>> = {
   },
 };
 
+/** How a disc of `blockpt serve` is written. */
+export const SERVED_DISC_SYNTAX = DISC_SYNTAX.replace("NAME=", "[NAME=]");
+
 /** Parses the option; throws an `InvalidArgumentError` that says what would be accepted. */
 export function parseDiscOption(text: string): DiscOption {
   const { path: first, settings } = parseDiscPath(text, SETTINGS);
@@ -44,6 +49,20 @@ export function parseDiscOption(text: string): DiscOption {
   if (name === undefined || path === undefined) {
     throw new InvalidArgumentError(`${DISC_SYNTAX} is wanted.`);
   }
+  return discOf(name, path, settings);
+}
+
+/** Parses a disc that may do without a name; throws as `parseDiscOption`. */
+export function parseServedDisc(text: string): DiscOption {
+  const { path: first, settings } = parseDiscPath(text, SETTINGS);
+  const [, name = "", path = ""] = /^([^=]*)=(.*)$/s.exec(first) ?? [];
+  // A = may also stand in a path: a name has no slash.
+  if (isEntryName(name)) return discOf(name, path, settings);
+  const lastPart = posix.basename(isNbdUri(first) ? parseNbdUri(first).exportName : first);
+  return discOf(lastPart || "nbd", first, settings);
+}
+
+function discOf(name: string, path: string, settings: Partial<DiscDocument>): DiscOption {
   if (!isEntryName(name)) {
     throw new InvalidArgumentError(`${JSON.stringify(name)} is no name of a disc.`);
   }

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type NbdExport, NbdServer, type NbdTlsOptions, parseNbdUri } from "blockpt/nbd";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { clearPath } from "../control/socket-path.js";
 import { CliError, failureOf } from "../failure.js";
 import type { Machine } from "./machine.js";
@@ -14,6 +14,8 @@ export interface NbdOptions {
   readonly uris: readonly string[];
   /** A directory of certificates. */
   readonly tlsCertificates?: string | undefined;
+  /** Whether clients have to have certificates, too. */
+  readonly tlsVerifyPeer?: boolean | undefined;
 }
 
 /** An export, where clients find it. */
@@ -27,31 +29,36 @@ An NBD URI says where clients connect:
   nbd://localhost:10809         TCP; nbd://0.0.0.0 for other machines too, port 0 for any that is free
   nbd+unix:///?socket=PATH      a Unix socket
   nbds://, nbds+unix://         with TLS, and only with it; with --tls-certificates also the others offer it
-A directory of certificates has server-cert.pem and server-key.pem, and ca-cert.pem if clients have to have
-certificates of that authority. The empty name of an export means the only disk.
+A directory of certificates has server-cert.pem and server-key.pem, and for --tls-verify-peer ca-cert.pem, the
+authority's. An export is called as its disc is; the empty name means the only one.
 `;
 
 /** Most bytes of host memory that the connections take, so that copies are spared. */
 export const NBD_HOST_MEMORY_BYTES = 64 * 1024 * 1024;
 
-/** An option that names a place to listen at, and may be there several times. */
-export function listenOption(flags: string, description: string): Option {
-  return new Option(flags, description).argParser((uri: string, before: readonly string[] = []) => {
-    try {
-      parseNbdUri(uri);
-    } catch (error) {
-      throw new InvalidArgumentError(failureOf(error).message);
-    }
-    return [...before, uri];
-  });
+/** Adds the options of a server: the one that says where, which may be there several times, and TLS's. */
+export function addServerOptions(command: Command, flags: string, description: string): Command {
+  return command
+    .option(flags, description, collectUris)
+    .option("--tls-certificates <directory>", "certificates, for TLS")
+    .option("--tls-verify-peer", "clients have to have certificates, too");
 }
 
-export function tlsOption(): Option {
-  return new Option("--tls-certificates <directory>", "certificates, for TLS");
+function collectUris(uri: string, before: readonly string[] = []): string[] {
+  try {
+    parseNbdUri(uri);
+  } catch (error) {
+    throw new InvalidArgumentError(failureOf(error).message);
+  }
+  return [...before, uri];
 }
 
-/** Refuses certificates that nobody would use. */
-export function checkTls({ uris, tlsCertificates }: NbdOptions, command: Command): void {
+/** Refuses options that would do nothing. */
+export function checkTls(options: NbdOptions, command: Command): void {
+  const { uris, tlsCertificates, tlsVerifyPeer } = options;
+  if (tlsVerifyPeer && tlsCertificates === undefined) {
+    command.error("error: --tls-verify-peer goes with --tls-certificates");
+  }
   if (tlsCertificates !== undefined && uris.length === 0) {
     command.error("error: --tls-certificates goes with --nbd");
   }
@@ -60,7 +67,7 @@ export function checkTls({ uris, tlsCertificates }: NbdOptions, command: Command
 /** Starts to listen; gives what there is, and what ends it. */
 export async function startNbd(
   machine: Machine,
-  { uris, tlsCertificates }: NbdOptions,
+  { uris, tlsCertificates, tlsVerifyPeer = false }: NbdOptions,
   log: (line: string) => void,
 ): Promise<{ exports: () => NbdListing[]; close: () => Promise<void> }> {
   const servers: NbdServer[] = [];
@@ -68,7 +75,10 @@ export async function startNbd(
     await Promise.all(servers.map((server) => server.close()));
   };
   const exports = { [Symbol.iterator]: () => exportsOf(machine)[Symbol.iterator]() };
-  const tls = tlsCertificates === undefined ? undefined : await readCertificates(tlsCertificates);
+  const tls =
+    tlsCertificates === undefined
+      ? undefined
+      : await readCertificates(tlsCertificates, tlsVerifyPeer);
   try {
     for (const uri of uris) {
       const { socketPath } = parseNbdUri(uri);
@@ -100,7 +110,7 @@ function exportsOf({ tree }: Machine): NbdExport[] {
   });
 }
 
-async function readCertificates(directory: string): Promise<NbdTlsOptions> {
+async function readCertificates(directory: string, verifies: boolean): Promise<NbdTlsOptions> {
   const read = async (file: string): Promise<string> => {
     try {
       return await readFile(join(directory, file), "utf8");
@@ -114,6 +124,5 @@ async function readCertificates(directory: string): Promise<NbdTlsOptions> {
   };
   const cert = await read("server-cert.pem");
   const key = await read("server-key.pem");
-  const hasAuthority = await readFile(join(directory, "ca-cert.pem"), "utf8").catch(() => undefined);
-  return { cert, key, ca: hasAuthority };
+  return { cert, key, ca: verifies ? await read("ca-cert.pem") : undefined };
 }

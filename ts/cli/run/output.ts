@@ -5,6 +5,7 @@
 import type { DiskInfo } from "../demo/root-complex-worker.js";
 import { lsblkLines } from "../listing.js";
 import type { Screen } from "../screen.js";
+import type { NbdListing } from "./nbd.js";
 
 /** What is there when everything is attached. */
 export interface Ready {
@@ -13,6 +14,8 @@ export interface Ready {
   readonly controller: string;
   readonly engine: string;
   readonly disks: readonly DiskInfo[];
+  /** What NBD clients find, at each place where they can connect. */
+  readonly nbd: readonly NbdListing[];
 }
 
 export interface RunOutput {
@@ -37,11 +40,13 @@ export function jsonOutput(): RunOutput {
 export function textOutput(screen: Screen, waits: boolean): RunOutput {
   return {
     log: (line) => screen.line(line),
-    ready: ({ disks, socket }) => {
+    ready: ({ disks, socket, nbd }) => {
       screen.line();
       if (disks.length > 0) for (const line of lsblkLines(disks)) screen.line(line);
       else screen.line("No disk is attached: see --disc, --config and blockpt apply.");
-      screen.line(`\nControl socket: ${socket}`);
+      screen.line();
+      for (const { uri } of nbd) screen.line(`NBD: ${uri}`);
+      screen.line(`Control socket: ${socket}`);
       if (waits) screen.line("It runs until it is interrupted (Ctrl-C).");
     },
     stopped: () => {},

@@ -23,6 +23,8 @@ export interface PlanOptions {
   readonly file?: ConfigFile | undefined;
   readonly discs: readonly DiscOption[];
   readonly controller?: string | undefined;
+  /** Host memory that is wanted besides the disks' own. */
+  readonly hostMemoryBytes?: number | undefined;
 }
 
 const DEFAULT_CONTROLLER = "44100000.pcie";
@@ -30,12 +32,14 @@ const DEFAULT_FUNCTION = "func1";
 const MIB = 1024 * 1024;
 /** Room for a queue of each of 16 discs: pages that nobody touches cost nothing. */
 const DEFAULT_BAR_BYTES = MIB / 2;
+const DEFAULT_HOST_MEMORY_BYTES = 64 * MIB;
 const DEFAULT_ENDPOINT_MEMORY_BYTES = 1024 * MIB;
 /** Memory discs take whole pages of this size. */
 const PAGE_BYTES = 65536;
 
 /** Makes one of the file and the options; throws a `CliError` where they contradict each other. */
-export function planOf({ file, discs, controller: wanted }: PlanOptions): Plan {
+export function planOf(options: PlanOptions): Plan {
+  const { file, discs, controller: wanted, hostMemoryBytes = 0 } = options;
   const { bus = {}, ...given } = file?.document ?? {};
   const errorAt: Plan["errorAt"] = (keys, code, message) => {
     const option = keys[2] === "discs" ? discs.find(({ name }) => name === keys[3]) : undefined;
@@ -71,7 +75,13 @@ export function planOf({ file, discs, controller: wanted }: PlanOptions): Plan {
     document.controllers = { [controller]: { start: true, ...bound, function: functionName } };
   }
   const attach = given.remote_disks === undefined ? "all" : discs.map(({ name }) => name);
-  return { bus: withDefaults(bus, document), controller, document, attach, errorAt };
+  return {
+    bus: withDefaults(bus, document, hostMemoryBytes),
+    controller,
+    document,
+    attach,
+    errorAt,
+  };
 }
 
 function withDiscs(
@@ -88,7 +98,11 @@ function withDiscs(
 }
 
 /** Where nothing is said: room for all discs, those in memory, too. */
-function withDefaults(bus: BusDocument, document: ConfigDocument): BusDocument {
+function withDefaults(
+  bus: BusDocument,
+  document: ConfigDocument,
+  hostMemoryBytes: number,
+): BusDocument {
   let memoryBytes = 0;
   for (const { discs = {} } of Object.values(document.functions ?? {})) {
     for (const { disc_name } of Object.values(discs)) {
@@ -99,6 +113,7 @@ function withDefaults(bus: BusDocument, document: ConfigDocument): BusDocument {
   }
   return {
     bar_bytes: DEFAULT_BAR_BYTES,
+    host_memory_bytes: DEFAULT_HOST_MEMORY_BYTES + hostMemoryBytes,
     endpoint_memory_bytes: Math.max(DEFAULT_ENDPOINT_MEMORY_BYTES, memoryBytes),
     ...bus,
   };
