@@ -226,7 +226,7 @@ export class Transmission implements ByteSink {
 
   #start(request: Answerable): void {
     const { command, offset, length } = request;
-    if (command === Command.WRITE) {
+    if (command === Command.WRITE && length > 0) {
       // Its data comes also if nobody wants it.
       this.#writing = { request, offset, rest: length };
       request.needsFlush = (request.flags & CommandFlag.FUA) !== 0;
