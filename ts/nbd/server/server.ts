@@ -2,13 +2,13 @@
 
 import { createServer, type Server, type Socket } from "node:net";
 import { createSecureContext, createServer as createTlsServer } from "node:tls";
-import { BlockptError, checkInteger } from "../errors.js";
+import { BlockptError, checkInteger } from "../../errors.js";
+import { MAX_STRING_BYTES } from "../protocol.js";
+import { formatNbdUri, type NbdAddress, parseNbdUri } from "../uri.js";
+import { Connection } from "./connection.js";
 import type { NbdExport } from "./export.js";
-import { MAX_STRING_BYTES } from "./protocol.js";
-import { Connection } from "./server/connection.js";
-import type { Terms } from "./server/handshake.js";
-import { Disconnected } from "./server/handshake-stream.js";
-import { formatNbdUri, type NbdAddress, parseNbdUri } from "./uri.js";
+import type { Terms } from "./handshake.js";
+import { Disconnected } from "./handshake-stream.js";
 
 /** The server's side of TLS: texts are PEM. */
 export interface NbdTlsOptions {
