@@ -18,7 +18,6 @@ import {
   NbdError,
   REQUEST_BYTES,
   REQUEST_MAGIC,
-  SIMPLE_REPLY_BYTES,
 } from "../protocol.js";
 import { Answers, MOST_EXTENTS } from "./answers.js";
 import { type ByteSink, ByteSource } from "./byte-source.js";
