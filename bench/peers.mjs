@@ -16,14 +16,15 @@ const FULL = { rounds: 5, milliseconds: 200, processMilliseconds: 300, tries: 2 
 const QUICK = { rounds: 1, milliseconds: 30, processMilliseconds: 100, tries: 1 };
 
 const command = new Command("peers")
-  .usage("[--json] [--save] [--quick] [filter…]")
+  .usage("[--nbd] [--json] [--save] [--quick] [filter…]")
   .description(
-    "Runs the same jobs on blockpt, on NBD servers, on what Node has, and on the file itself, in the same rounds.",
+    "Runs the same jobs on blockpt, on NBD servers with its own among them, on what Node has, and on the file itself, in the same rounds.",
   )
   .argument(
     "[filters...]",
     "parts of `job: peer` of what to measure, in any case; all by default, and ours always",
   )
+  .option("--nbd", "of the peers, the NBD servers alone")
   .option("--json", "print one JSON document")
   .option("--save", "write it to bench/results/peers.json, too")
   .option("--quick", "one short round: whether it runs, not how fast")
@@ -41,6 +42,7 @@ then: TMPDIR=/dev/shm shows them without.
 
 Examples:
   npm run bench:peers                                all of it: some seven minutes
+  npm run bench:nbd                                  the NBD servers alone: some four
   node bench/peers.mjs --quick                       a smoke test of a minute
   node bench/peers.mjs memory-read null              three jobs and more
   node bench/peers.mjs "file-read-32: nbd-server"    one peer in one job
@@ -52,9 +54,9 @@ await run(command.args, command.opts()).catch(complain);
 
 /**
  * @param {string[]} filters
- * @param {{ json?: boolean, save?: boolean, quick?: boolean }} options
+ * @param {{ nbd?: boolean, json?: boolean, save?: boolean, quick?: boolean }} options
  */
-async function run(filters, { json = false, save = false, quick = false }) {
+async function run(filters, { nbd = false, json = false, save = false, quick = false }) {
   // Loaded late: they need the built package, and `--help` does not.
   const { Cleanup, HandOverProbe, headLines } = await import("../dist/bench.js");
   const { environment } = await import("./environment.mjs");
@@ -65,9 +67,13 @@ async function run(filters, { json = false, save = false, quick = false }) {
   const { findTools } = await import("./peers/tools.mjs");
 
   const tools = findTools();
-  const { chosen, missing } = choose(JOBS, filters, tools, contestantsOf, leftOut);
-  if (save && (quick || filters.length > 0)) {
-    command.error("error: --save is for all of it in full: without --quick and without filters");
+  const everybody = (/** @type {PeerJob} */ job) =>
+    contestantsOf(job).filter(({ kind, isServer }) => !nbd || kind === "ours" || isServer);
+  const { chosen, missing } = choose(JOBS, filters, tools, everybody, leftOut);
+  if (save && (nbd || quick || filters.length > 0)) {
+    command.error(
+      "error: --save is for all of it in full: without --nbd, --quick and without filters",
+    );
   }
   if (chosen.length + missing.length === 0) {
     command.error(`error: no row matches ${filters.join(", ")}; see --help for the jobs`);
@@ -100,7 +106,7 @@ async function run(filters, { json = false, save = false, quick = false }) {
     await cleanup.run();
   }
   const seconds = (performance.now() - start) / 1000;
-  const document = { environment: made, effort, filters, seconds, jobs, missing };
+  const document = { environment: made, effort, filters, nbd, seconds, jobs, missing };
   say(formatMissing(missing));
   say(`Took ${seconds.toFixed(0)} s.`);
   if (json) console.log(JSON.stringify(document, null, 2));
@@ -125,7 +131,14 @@ function choose(jobs, filters, tools, contestantsOf, leftOut) {
     jobs.map(({ id }) => id),
   );
   for (const job of jobs) {
-    const wanted = contestantsOf(job).filter(({ peer }) => isChosen(job.id, peer));
+    const all = contestantsOf(job);
+    const asked = all.filter(({ peer }) => isChosen(job.id, peer));
+    const asksServers = asked.some(({ isServer }) => isServer);
+    // There is no ratio without ours.
+    const wanted = all.filter(
+      (each) =>
+        asked.includes(each) || each.kind === "ours" || (each.kind === "ours-nbd" && asksServers),
+    );
     for (const { peer, needs } of wanted) {
       const why = tools.lacks(needs);
       if (why !== undefined) missing.set(peer, why);
@@ -133,13 +146,8 @@ function choose(jobs, filters, tools, contestantsOf, leftOut) {
     for (const { peer, why } of leftOut(job)) {
       if (isChosen(job.id, peer)) missing.set(peer, why);
     }
-    // There is no ratio without ours.
-    const contestants = contestantsOf(job).filter(
-      (each) =>
-        each.kind === "ours" ||
-        (wanted.some(({ peer }) => peer === each.peer) && tools.lacks(each.needs) === undefined),
-    );
-    if (wanted.length > 0) chosen.push({ job, contestants });
+    const contestants = wanted.filter(({ needs }) => tools.lacks(needs) === undefined);
+    if (asked.length > 0) chosen.push({ job, contestants });
   }
   return { chosen, missing: [...missing].map(([peer, why]) => ({ peer, why })) };
 }

@@ -21,6 +21,7 @@ import { SERVERS, startServer } from "./servers.mjs";
  * @property {number} milliseconds
  * @property {Latency} [latency] - of one that always takes it
  * @property {number} [cpuSeconds] - of other processes, for the requests
+ * @property {number} [serverSeconds] - of those, the server's
  * @property {number} [foreignSeconds] - of other processes, altogether
  *
  * One that is ready for its turns.
@@ -30,11 +31,12 @@ import { SERVERS, startServer } from "./servers.mjs";
  * @property {import("./node.mjs").Run} [time] - the same with every request timed, of one that does not always do it
  *
  * @typedef {object} Contestant
- * @property {"ours" | "peer" | "limit"} kind
+ * @property {"ours" | "ours-nbd" | "peer" | "limit"} kind
  * @property {string} peer
  * @property {string} what
  * @property {string} [note]
  * @property {boolean} isProcess - is another process, which needs longer turns
+ * @property {boolean} [isServer] - is an NBD server, which all have the same client
  * @property {import("./tools.mjs").Needs} needs
  * @property {(arena: Arena) => Promise<Open>} open
  *
@@ -203,12 +205,13 @@ const direct = (engine) => ({
  * @returns {Contestant}
  */
 const server = (kind, { depth }) => ({
-  kind: "peer",
+  kind: kind.tool === undefined ? "ours-nbd" : "peer",
   peer: kind.peer,
   what: `${kind.what}; one connection by a unix socket, fio's engine nbd`,
   ...(depth === 1 ? { note: WAKES } : {}),
   isProcess: true,
-  needs: { tools: [kind.tool, "fio"], engine: "nbd" },
+  isServer: true,
+  needs: { tools: kind.tool === undefined ? ["fio"] : [kind.tool, "fio"], engine: "nbd" },
   async open({ job, directory, path, cleanup }) {
     const own = join(directory, String(SERVERS.indexOf(kind)));
     mkdirSync(own);
@@ -216,24 +219,25 @@ const server = (kind, { depth }) => ({
     const { pid, uri, complaint } = await startServer(kind, place, cleanup);
     const target = ["--ioengine=nbd", `--uri=${uri}`];
     const sizeBytes = DISC_BYTES[kind.disc];
-    if (kind.disc === "memory") await fillByFio(target, sizeBytes, cleanup);
+    // What the server has to say of a failure is more than what fio sees of it.
+    const fail = (/** @type {Error} */ error) => {
+      throw new Error(complaint() || error.message);
+    };
+    if (kind.disc === "memory") await fillByFio(target, sizeBytes, cleanup).catch(fail);
     return {
       async run(milliseconds) {
         await whenChildless(pid);
         const ownBefore = childrenSeconds();
         const itsBefore = processorSeconds(pid);
-        try {
-          const ran = await runFio(job, target, sizeBytes, milliseconds, cleanup);
-          await whenChildless(pid);
-          const itsSeconds = processorSeconds(pid) - itsBefore;
-          return {
-            ...ran,
-            cpuSeconds: ran.cpuSeconds + itsSeconds,
-            foreignSeconds: childrenSeconds() - ownBefore + itsSeconds,
-          };
-        } catch (error) {
-          throw new Error(complaint() || /** @type {Error} */ (error).message);
-        }
+        const ran = await runFio(job, target, sizeBytes, milliseconds, cleanup).catch(fail);
+        await whenChildless(pid);
+        const serverSeconds = processorSeconds(pid) - itsBefore;
+        return {
+          ...ran,
+          serverSeconds,
+          cpuSeconds: ran.cpuSeconds + serverSeconds,
+          foreignSeconds: childrenSeconds() - ownBefore + serverSeconds,
+        };
       },
     };
   },

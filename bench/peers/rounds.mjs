@@ -31,9 +31,11 @@ import { openOurs } from "./contestants.mjs";
  * What came of a turn.
  *
  * @typedef {object} Figure
+ * @property {number} requests
  * @property {number} rate - requests a second
  * @property {number} others - processors that who does not take part kept busy
- * @property {number} cpu - microseconds of a request
+ * @property {number} cpuSeconds - of both sides
+ * @property {number} [serverSeconds] - the server's part of that
  * @property {Latency} [latency]
  *
  * One contestant in one job.
@@ -53,7 +55,9 @@ import { openOurs } from "./contestants.mjs";
  * @property {number} [throughput] - MiB a second
  * @property {Latency} [latency] - microseconds
  * @property {number} [cpu] - microseconds of both sides a request
+ * @property {number} [serverCpu] - the server's part of that
  * @property {Summary} [ratio] - of the best of ours to this
+ * @property {Summary} [nbdRatio] - of our server to this one
  * @property {number} [quiet] - rounds in which others did not use the processors
  * @property {number} [disturbed] - those in which they did, which count only if there is no other
  * @property {string} [note]
@@ -61,8 +65,8 @@ import { openOurs } from "./contestants.mjs";
  */
 
 const MIB = 1024 * 1024;
-/** Turns before the first: of what the compiler has to see, and of a process that was just started. */
-const WARM_UP = { inside: 2, process: 1 };
+/** Turns before the first: of what the compiler has to see, here or in our server; and of a program just started. */
+const WARM_UP = { inside: 2, server: 4, program: 1 };
 
 /**
  * @param {PeerJob} job
@@ -103,8 +107,7 @@ export async function measureJob(job, contestants, effort, place) {
 
   await each("warming up", async (entry, milliseconds) => {
     entry.open = await entry.contestant.open(arena);
-    const turns = entry.contestant.isProcess ? WARM_UP.process : WARM_UP.inside;
-    await entry.open.run(turns * milliseconds);
+    await entry.open.run(warmUpTurns(entry.contestant) * milliseconds);
   });
   for (let round = 1; round <= effort.rounds; round++) {
     handOvers.push(probe.nanoseconds() ?? Number.NaN);
@@ -123,6 +126,12 @@ export async function measureJob(job, contestants, effort, place) {
   const { id, name } = job;
   const handOver = summarize(handOvers.filter((each) => Number.isFinite(each)));
   return { id, name, handOver, rows: rowsOf(job, entries) };
+}
+
+/** @param {Contestant} contestant */
+function warmUpTurns({ kind, isProcess }) {
+  if (kind === "ours-nbd") return WARM_UP.server;
+  return isProcess ? WARM_UP.program : WARM_UP.inside;
 }
 
 /** @param {Entry} entry */
@@ -158,11 +167,14 @@ async function takeFigure(run, milliseconds) {
   const turn = await run(milliseconds);
   const { others, ownSeconds = 0, restSeconds } = watch();
   const elapsed = (performance.now() - startedAt) / 1000;
-  const { foreignSeconds = 0, cpuSeconds = ownSeconds + restSeconds, latency } = turn;
+  const { requests, milliseconds: took, serverSeconds, latency } = turn;
+  const { foreignSeconds = 0, cpuSeconds = ownSeconds + restSeconds } = turn;
   return {
-    rate: (1000 * turn.requests) / turn.milliseconds,
+    requests,
+    rate: (1000 * requests) / took,
     others: Math.max(0, others - (foreignSeconds || 0) / elapsed),
-    cpu: (1e6 * cpuSeconds) / turn.requests,
+    cpuSeconds,
+    serverSeconds,
     latency,
   };
 }
@@ -188,23 +200,29 @@ function rowsOf(job, entries) {
     .filter(({ contestant }) => contestant.kind === "ours")
     .map((entry) => ({ entry, rate: median(ratesOf(entry, goodRounds(entry))) }))
     .reduce((one, other) => (other.rate > one.rate ? other : one)).entry;
-  return entries.map((entry) => rowOf(job, entry, best));
+  const server = entries.find(
+    ({ contestant, failed }) => contestant.kind === "ours-nbd" && failed === undefined,
+  );
+  return entries.map((entry) => rowOf(job, entry, best, server));
 }
 
 /**
  * @param {PeerJob} job
  * @param {Entry} entry
  * @param {Entry} best - of ours
+ * @param {Entry | undefined} server - ours
  * @returns {Row}
  */
-function rowOf(job, entry, best) {
+function rowOf(job, entry, best, server) {
   const { contestant, figures, latency, failed } = entry;
-  const { kind, peer, what, note } = contestant;
+  const { kind, peer, what, isServer = false, note } = contestant;
   const said = { kind, peer, what, ...(note === undefined ? {} : { note }) };
   if (failed !== undefined) return { ...said, failed };
   const good = goodRounds(entry);
   const rate = summarize(ratesOf(entry, good));
-  const cpu = median(good.map((round) => figures[round].cpu));
+  const counted = good.map((round) => figures[round]);
+  const cpu = perRequest(counted, "cpuSeconds");
+  const serverCpu = perRequest(counted, "serverSeconds");
   const quiet = figures.filter(isQuiet).length;
   return {
     ...said,
@@ -212,10 +230,25 @@ function rowOf(job, entry, best) {
     throughput: (rate.median * job.blockBytes) / MIB,
     ...(latency === undefined ? {} : { latency }),
     ...(Number.isFinite(cpu) ? { cpu } : {}),
+    ...(Number.isFinite(serverCpu) ? { serverCpu } : {}),
     ...(kind === "ours" ? {} : { ratio: ratioOf(best, entry) }),
+    ...(isServer && server && server !== entry ? { nbdRatio: ratioOf(server, entry) } : {}),
     quiet,
     disturbed: figures.length - quiet,
   };
+}
+
+/**
+ * Microseconds of processor time a request. Other processes' comes in ticks, of which a turn has few, so all turns are
+ * added up.
+ *
+ * @param {Figure[]} figures
+ * @param {"cpuSeconds" | "serverSeconds"} seconds
+ */
+function perRequest(figures, seconds) {
+  const sum = (/** @type {"cpuSeconds" | "serverSeconds" | "requests"} */ key) =>
+    figures.reduce((all, figure) => all + (figure[key] ?? Number.NaN), 0);
+  return (1e6 * sum(seconds)) / sum("requests");
 }
 
 /**

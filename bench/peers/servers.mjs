@@ -1,9 +1,11 @@
-// The NBD servers: how each is started on a unix socket, and stays up until the end of its job.
+// The NBD servers, ours among them: how each is started on a unix socket, and stays up until the end of its job.
 
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { formatNbdUri } from "../../dist/nbd.js";
 import { DISC_BYTES } from "./jobs.mjs";
 import { endProcess, lastLine, until } from "./processes.mjs";
 
@@ -18,7 +20,7 @@ import { endProcess, lastLine, until } from "./processes.mjs";
  * @typedef {object} ServerKind
  * @property {string} peer
  * @property {string} what
- * @property {import("./tools.mjs").Tool} tool
+ * @property {import("./tools.mjs").Tool} [tool] - none for ours, which is here
  * @property {import("./jobs.mjs").PeerJob["disc"]} disc
  * @property {(place: Place) => string[]} args
  * @property {string} [exportName] - the empty one, if it is not said
@@ -29,6 +31,27 @@ import { endProcess, lastLine, until } from "./processes.mjs";
  * @property {string} uri
  * @property {() => string} complaint - the last line of its stderr
  */
+
+const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
+
+/**
+ * @param {string} socketPath
+ * @param {string} [exportName]
+ */
+const uriOf = (socketPath, exportName = "") =>
+  formatNbdUri({ tls: false, host: undefined, port: 0, socketPath, exportName, parameters: {} });
+
+/**
+ * @param {import("./jobs.mjs").PeerJob["disc"]} disc
+ * @param {(path: string) => string} discName
+ * @returns {ServerKind}
+ */
+const ours = (disc, discName) => ({
+  peer: "blockpt serve",
+  what: `blockpt's own NBD server of a ${disc} disc`,
+  disc,
+  args: ({ socket, path }) => ["serve", "--listen", uriOf(socket), "--json", discName(path)],
+});
 
 /**
  * QEMU locks the file that it opens, also against the others that have it open here.
@@ -82,6 +105,8 @@ const nbdkit = (disc, plugin) =>
 
 /** @type {ServerKind[]} */
 export const SERVERS = [
+  ours("memory", () => `memory:${DISC_BYTES.memory}`),
+  ours("file", (path) => path),
   ...nbdkit("memory", () => ["memory", `${DISC_BYTES.memory}`]),
   ...nbdkit("file", (path) => ["file", path]),
   {
@@ -126,10 +151,12 @@ export const SERVERS = [
  * @param {import("../../ts/cli/cleanup.js").Cleanup} cleanup
  * @returns {Promise<Server>}
  */
-export async function startServer({ tool, args, exportName = "", pidFile }, place, cleanup) {
+export async function startServer({ peer, tool, args, exportName, pidFile }, place, cleanup) {
   if (cleanup.started) throw new Error("the benchmark is ending");
   const { directory, socket } = place;
-  const child = spawn(tool, args(place), { cwd: directory, stdio: ["ignore", "ignore", "pipe"] });
+  const [program, ...first] = tool === undefined ? [process.execPath, CLI] : [tool];
+  const stdio = /** @type {const} */ (["ignore", "ignore", "pipe"]);
+  const child = spawn(program, [...first, ...args(place)], { cwd: directory, stdio });
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text) => {
     stderr += text;
@@ -155,10 +182,10 @@ export async function startServer({ tool, args, exportName = "", pidFile }, plac
     listens = pidOf() > 0 && (await isListening(socket));
     return listens || (over() && (pidPath === undefined || child.exitCode !== 0));
   });
-  if (!listens) throw new Error(lastLine(stderr) || `${tool} does not listen`);
+  if (!listens) throw new Error(lastLine(stderr) || `${tool ?? peer} does not listen`);
   return {
     pid: pidOf(),
-    uri: `nbd+unix:///${exportName}?socket=${encodeURI(socket)}`,
+    uri: uriOf(socket, exportName),
     complaint: () => lastLine(stderr),
   };
 }

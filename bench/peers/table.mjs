@@ -6,18 +6,34 @@ import { colour, formatNumber, formatRatio, formatSummary } from "../table.mjs";
 /** @typedef {Awaited<ReturnType<typeof import("./rounds.mjs").measureJob>>} MeasuredJob */
 /** @typedef {import("./rounds.mjs").Row} Row */
 
-const COLUMNS = ["k/s", "ours / it", "MiB/s", "p50 µs", "p99 µs", "CPU µs"];
+/** @type {{ head: string, cell: (row: Row) => string | undefined }[]} */
+const COLUMNS = [
+  { head: "k/s", cell: ({ rate }) => rate && formatSummary(thousands(rate)) },
+  { head: "ours / it", cell: ({ ratio }) => ratio && formatRatio(ratio.median) },
+  { head: "serve / it", cell: ({ nbdRatio }) => nbdRatio && formatRatio(nbdRatio.median) },
+  { head: "MiB/s", cell: ({ throughput }) => numberOf(throughput) },
+  { head: "p50 µs", cell: ({ latency }) => numberOf(latency?.p50) },
+  { head: "p99 µs", cell: ({ latency }) => numberOf(latency?.p99) },
+  { head: "CPU µs", cell: ({ cpu }) => numberOf(cpu) },
+  { head: "server's", cell: ({ serverCpu }) => numberOf(serverCpu) },
+];
 
 /** @param {MeasuredJob} job */
 export function formatJob({ id, name, handOver, rows }) {
+  // Where there is no server there are no columns for them.
+  const columns = COLUMNS.filter(({ cell }) => rows.some((row) => cell(row) !== undefined));
   const table = new Table({
-    head: ["", ...COLUMNS],
-    colAligns: ["left", ...COLUMNS.map(() => /** @type {const} */ ("right"))],
+    head: ["", ...columns.map(({ head }) => head)],
+    colAligns: ["left", ...columns.map(() => /** @type {const} */ ("right"))],
     style: { head: [], border: [], compact: true },
   });
-  for (const row of rows) table.push([nameOf(row), ...cellsOf(row)]);
+  for (const row of rows) {
+    const [first, ...others] = columns.map(({ cell }) => cell(row) ?? "–");
+    table.push([nameOf(row), row.failed === undefined ? first : colour.red("failed"), ...others]);
+  }
+  const served = rows.some(({ serverCpu }) => serverCpu !== undefined);
   const lines = [
-    `A hand-over between cores took ${formatSummary(handOver)} ns. CPU is of both sides, a request.`,
+    `A hand-over between cores took ${formatSummary(handOver)} ns. CPU is of both sides, a request${served ? ", and what of it is the server's" : ""}.`,
     ...new Set(rows.flatMap(({ note }) => (note === undefined ? [] : [`* ${note}.`]))),
     ...disturbances(rows),
     ...rows.flatMap(({ peer, failed }) =>
@@ -35,23 +51,20 @@ export function formatMissing(missing) {
 
 /** @param {Row} row */
 function nameOf({ kind, peer, note, quiet = 0, disturbed = 0 }) {
-  const name = kind === "ours" ? colour.bold(peer) : kind === "limit" ? colour.dim(peer) : peer;
+  const isOurs = kind === "ours" || kind === "ours-nbd";
+  const name = isOurs ? colour.bold(peer) : kind === "limit" ? colour.dim(peer) : peer;
   const mark = disturbed === 0 ? "" : colour.yellow(quiet === 0 ? " !!" : ` !${disturbed}`);
   return `${name}${note === undefined ? "" : " *"}${mark}`;
 }
 
-/** @param {Row} row */
-function cellsOf({ rate, ratio, throughput, latency, cpu, failed }) {
-  if (failed !== undefined || rate === undefined || throughput === undefined) {
-    return [colour.red("failed"), ...COLUMNS.slice(1).map(() => "–")];
-  }
-  const { median, min, max } = rate;
-  return [
-    formatSummary({ median: median / 1000, min: min / 1000, max: max / 1000, rounds: [] }),
-    ratio === undefined ? "–" : formatRatio(ratio.median),
-    formatNumber(throughput),
-    ...[latency?.p50, latency?.p99, cpu].map((value) => formatNumber(value ?? Number.NaN)),
-  ];
+/** @param {import("./rounds.mjs").Summary} summary */
+function thousands({ median, min, max }) {
+  return { median: median / 1000, min: min / 1000, max: max / 1000, rounds: [] };
+}
+
+/** @param {number | undefined} value */
+function numberOf(value) {
+  return value === undefined ? undefined : formatNumber(value);
 }
 
 /** @param {Row[]} rows */

@@ -6,7 +6,9 @@ import { plain, slug, spread, times } from "./format.mjs";
 import { colour } from "./palette.mjs";
 
 /** @typedef {import("./read.mjs").PeerRow} PeerRow */
+/** @typedef {import("./read.mjs").Summary} Summary */
 /** @typedef {import("./page.mjs").Part} Part */
+/** @typedef {PeerRow & { rate: Summary }} MeasuredRow */
 
 /**
  * @param {{ name: string, rows: PeerRow[] }} job
@@ -14,13 +16,18 @@ import { colour } from "./palette.mjs";
  */
 export function peersPart({ name, rows }) {
   const id = `peers-${slug(name)}`;
-  const sorted = [...rows].sort((one, other) => (other.rate.median ?? 0) - (one.rate.median ?? 0));
+  const sorted = rows
+    .filter(isMeasured)
+    .sort((one, other) => (other.rate.median ?? 0) - (one.rate.median ?? 0));
   const labelled = sorted.map((row) => ({ ...row, label: labelOf(row) }));
+  const servers = labelled.filter(({ serverCpu }) => serverCpu !== undefined);
   const timed = labelled.flatMap(({ label, latency }) => (latency ? [{ label, latency }] : []));
   return {
     id,
     title: name,
-    notes: [],
+    notes: rows.flatMap(({ peer, failed }) =>
+      failed === undefined ? [] : [`Failed: ${peer}: ${failed}`],
+    ),
     cards: [
       {
         plot: bars({
@@ -48,9 +55,36 @@ export function peersPart({ name, rows }) {
               }),
             },
           ]),
+      ...(servers.length === 0
+        ? []
+        : [
+            {
+              plot: bars({
+                id: `${id}-server-cpu`,
+                title: name,
+                what: "Servers' processor time a request, µs",
+                series: [{ name: "processor time", colour: colour.grey }],
+                rows: servers.map(({ label, peer, serverCpu = null }) => ({
+                  label,
+                  values: [{ median: serverCpu, min: serverCpu, max: serverCpu, rounds: [] }],
+                  colour: isOurs(peer) ? colour.blue : colour.grey,
+                })),
+                format: plain,
+                isLog: false,
+              }),
+            },
+          ]),
     ],
     table: tableOf(labelled),
   };
+}
+
+/**
+ * @param {PeerRow} row
+ * @returns {row is MeasuredRow}
+ */
+function isMeasured({ rate }) {
+  return rate !== undefined;
 }
 
 /** @param {string} peer */
@@ -63,23 +97,27 @@ function labelOf({ peer, what }) {
   return what === "" ? peer : `${peer}, ${what}`;
 }
 
-/** @param {(PeerRow & { label: string })[]} rows */
+/** @param {(MeasuredRow & { label: string })[]} rows */
 function tableOf(rows) {
   return {
     head: [
       "peer",
       "requests/s",
       "blockpt is faster by",
+      "blockpt serve is faster by",
       ...PERCENTILES.map(({ name }) => `${name} µs`),
       "CPU µs, both sides",
+      "the server's",
       "",
     ],
-    rows: rows.map(({ label, rate, ratio, latency, cpu, note = "" }) => [
+    rows: rows.map(({ label, rate, ratio, nbdRatio, latency, cpu, serverCpu, note = "" }) => [
       label,
       spread(rate),
       spread(ratio, times),
+      spread(nbdRatio, times),
       ...PERCENTILES.map(({ key }) => plain(latency?.[key])),
       plain(cpu),
+      plain(serverCpu),
       note,
     ]),
     marked: rows.flatMap(({ peer }, index) => (isOurs(peer) ? [index] : [])),

@@ -75,11 +75,14 @@ const group = z.object({
 const peerRow = z.object({
   peer: z.string(),
   what: z.string(),
-  rate: summary,
+  rate: summary.optional(),
   latency: latency.optional(),
   cpu: figure.optional(),
+  serverCpu: figure.optional(),
   ratio: summary.optional(),
+  nbdRatio: summary.optional(),
   note: z.string().optional(),
+  failed: z.string().optional(),
 });
 
 const SHAPES = {

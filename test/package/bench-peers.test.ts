@@ -21,7 +21,9 @@ interface Row {
   readonly throughput?: number;
   readonly latency?: Latency;
   readonly cpu?: number;
+  readonly serverCpu?: number;
   readonly ratio?: Summary;
+  readonly nbdRatio?: Summary;
   readonly note?: string;
   readonly failed?: string;
 }
@@ -50,8 +52,9 @@ function start(args: readonly string[], path = process.env.PATH) {
   return follow(child);
 }
 
-async function measure(filter: string, path?: string): Promise<Results> {
-  const { exitCode, stdout, stderr } = await start(["--quick", "--json", filter], path).ended;
+async function measure(filter: string, path?: string, ...more: string[]): Promise<Results> {
+  const args = ["--quick", "--json", ...more, filter];
+  const { exitCode, stdout, stderr } = await start(args, path).ended;
   expect([exitCode, stderr]).toEqual([0, ""]);
   expect(await leftovers()).toEqual([]);
   return JSON.parse(stdout);
@@ -153,7 +156,7 @@ test.for([
   const reason = await absent(...tools);
   if (reason !== undefined) return skip(reason);
   const { environment, jobs } = await measure(filter);
-  const row = jobs[0]?.rows.find(({ kind }) => kind !== "ours");
+  const row = jobs[0]?.rows.find(({ kind }) => !kind.startsWith("ours"));
   expect(await processesHere()).toEqual([]);
   expect(Object.keys(environment.tools)).toEqual(expect.arrayContaining(tools));
   expect(row?.failed).toBeUndefined();
@@ -161,6 +164,46 @@ test.for([
   expect(row?.ratio?.median).toBeGreaterThan(0);
   expect(row?.latency?.max).toBeGreaterThanOrEqual(row?.latency?.p50 ?? Number.NaN);
   expect(row?.note).toEqual(filter.includes("-1:") ? expect.stringContaining("wakes") : undefined);
+});
+
+test.for(["memory", "file"])(
+  "our server takes part with others', on a %s",
+  async (disc, { skip }) => {
+    const reason = await absent("fio", "nbdkit");
+    if (reason !== undefined) return skip(reason);
+    const { jobs } = await measure(
+      `${disc}-read-32: nbdkit ${disc}, one`,
+      process.env.PATH,
+      "--nbd",
+    );
+    expect(await processesHere()).toEqual([]);
+    const [, , served, nbdkit, ...others] = jobs[0]?.rows ?? [];
+    expect(others).toEqual([]);
+    expect([served?.kind, served?.peer]).toEqual(["ours-nbd", "blockpt serve"]);
+    expect(served?.nbdRatio).toBeUndefined();
+    for (const row of [served, nbdkit]) {
+      expect(row?.failed).toBeUndefined();
+      expect(row?.rate?.median).toBeGreaterThan(0);
+      expect(row?.ratio?.median).toBeGreaterThan(0);
+      // Both count in ticks, and what a server used is a part of what both sides did.
+      expect(row?.serverCpu).toBeGreaterThanOrEqual(0);
+      expect(row?.cpu).toBeGreaterThanOrEqual(row?.serverCpu ?? Number.NaN);
+    }
+    // Of the one round that there is.
+    const rate = (row?: Row): number => row?.rate?.median ?? Number.NaN;
+    expect(nbdkit?.nbdRatio?.median).toBeCloseTo(rate(served) / rate(nbdkit), 6);
+  },
+);
+
+test("--nbd leaves out what is no server, and saves nothing", async () => {
+  const { jobs, missing } = await measure("memory-read-32", directory, "--nbd");
+  expect(jobs[0]?.rows.map(({ kind }) => kind)).toEqual(["ours", "ours"]);
+  expect(missing).toContainEqual({
+    peer: "blockpt serve",
+    why: "fio is not on the PATH: apt-get install fio",
+  });
+  const refused = await start(["--nbd", "--save"]).ended;
+  expect([refused.exitCode, refused.stderr]).toEqual([1, expect.stringContaining("--nbd")]);
 });
 
 test.for(["SIGINT", "SIGTERM"] as const)(

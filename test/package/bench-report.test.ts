@@ -150,6 +150,9 @@ const peers = {
         { peer: "nothing", what: "was done", rate: summarize([0, 0]) },
         { peer: "blockpt", what: "wasm", rate, latency: resultOf({}, 1).latency, cpu: 1.25 },
         { peer: "nbdkit", what: '<b onclick="x">&', rate, ratio: rate, note: "of <i>its</i> own" },
+        { peer: "blockpt serve", what: "a socket", rate, cpu: 9.5, serverCpu: 4.25 },
+        { peer: "nbd-server", what: "too", rate, cpu: 12, serverCpu: 7, nbdRatio: summarize([3]) },
+        { peer: "qemu-nbd", what: "a file", failed: "it <does> not listen" },
       ],
     },
   ],
@@ -269,9 +272,20 @@ describe("a report of all results", () => {
     expect(made.page).toContain("2 ×");
     expect(made.page).toContain('<tr class="marked"><th scope="row">blockpt, wasm</th>');
     expect(made.page).toContain("Not measured: qemu-nbd: it is not installed");
+    expect(made.page).toContain("Failed: qemu-nbd: it &lt;does&gt; not listen");
     expect(made.page).toContain("<td>1,234,567</td>");
     expect(made.page).not.toContain("Absent:");
     expect(made.stderr).toBe("");
+  });
+
+  test("has the servers' processor time, and how much faster ours is", () => {
+    const drawn = made.plots.get("peers-reads-server-cpu.svg");
+    for (const text of [">blockpt serve, a socket<", ">4.25<", ">nbd-server, too<", ">7<"]) {
+      expect(drawn).toContain(text);
+    }
+    expect(drawn).not.toContain("nbdkit");
+    expect(made.page).toContain('<tr class="marked"><th scope="row">blockpt serve, a socket</th>');
+    expect(made.page).toContain("<td>3 × (3 ×–3 ×)</td>");
   });
 
   test("shows names as they are, whatever they are made of", () => {

@@ -11,6 +11,8 @@ import { PARTITION, parseDiscPath, type Setting } from "../disc-path.js";
 export interface DiscOption {
   /** What its directory is called. */
   readonly name: string;
+  /** What errors call it. */
+  readonly label: string;
   readonly disc: DiscDocument;
 }
 
@@ -49,7 +51,7 @@ export function parseDiscOption(text: string): DiscOption {
   if (name === undefined || path === undefined) {
     throw new InvalidArgumentError(`${DISC_SYNTAX} is wanted.`);
   }
-  return discOf(name, path, settings);
+  return { ...discOf(name, path, settings), label: `--disc ${name}` };
 }
 
 /** Parses a disc that may do without a name; throws as `parseDiscOption`. */
@@ -69,5 +71,5 @@ function discOf(name: string, path: string, settings: Partial<DiscDocument>): Di
   if (path === "") {
     throw new InvalidArgumentError(`A path, memory:SIZE or an NBD URI is wanted behind ${name}=.`);
   }
-  return { name, disc: { disc_name: path, ...settings } };
+  return { name, label: name, disc: { disc_name: path, ...settings } };
 }

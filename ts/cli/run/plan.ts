@@ -43,7 +43,7 @@ export function planOf(options: PlanOptions): Plan {
   const { bus = {}, ...given } = file?.document ?? {};
   const errorAt: Plan["errorAt"] = (keys, code, message) => {
     const option = keys[2] === "discs" ? discs.find(({ name }) => name === keys[3]) : undefined;
-    if (option) return new CliError({ code, message: `--disc ${option.name}: ${message}` });
+    if (option) return new CliError({ code, message: `${option.label}: ${message}` });
     return file?.errorAt(keys, code, message) ?? new CliError({ code, message });
   };
   const refuse = (keys: readonly string[], message: string): CliError =>
