@@ -33,8 +33,6 @@ beforeEach(async (context) => {
   await truncate(place.path("disk.img"), 0);
   await truncate(place.path("disk.img"), 8 * MIB);
 });
-  }
-});
 
 /** As the export is called, in a script. */
 const uri = (name: string): string => JSON.stringify(server.uri(name));
