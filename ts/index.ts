@@ -100,7 +100,7 @@ export {
 } from "./engine/records.js";
 export type { EngineChoice } from "./engine/select.js";
 export { BlockptError, type BlockptErrorCode } from "./errors.js";
-export type { NbdExport } from "./nbd/client-export.js";
+export type { NbdExportFacts } from "./nbd/client/export-facts.js";
 export { type BatchQueue, openBatchQueue } from "./root-complex/batch-queue.js";
 export { type DiskQueue, openQueue } from "./root-complex/disk-queue.js";
 export type { QueueHandle } from "./root-complex/queue-handle.js";

@@ -4,7 +4,7 @@ import { BlkStatus, SECTOR_BYTES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError } from "../errors.js";
-import type { NbdExport } from "../nbd/client-export.js";
+import type { NbdExportFacts } from "../nbd/client/export-facts.js";
 
 /** How a memory disc is opened again in another thread. */
 export interface MemoryDiscHandle {
@@ -63,7 +63,7 @@ export interface NbdDiscHandle {
   /** How long requests wait for a connection that was lost, in milliseconds. */
   readonly outageMs: number;
   /** What the server said of the export. */
-  readonly served: NbdExport;
+  readonly served: NbdExportFacts;
   /** By which the threads agree on what was flushed. */
   readonly durability: SharedArrayBuffer;
 }

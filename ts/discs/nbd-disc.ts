@@ -4,11 +4,11 @@ import { Feature, SECTOR_BYTES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError, checkInteger } from "../errors.js";
-import { NbdClient } from "../nbd/client.js";
-import { checkNbdAddress, connectNbd } from "../nbd/client-connect.js";
-import { takeLeave } from "../nbd/client-connection.js";
-import { createDurability } from "../nbd/client-durability.js";
-import type { NbdExport } from "../nbd/client-export.js";
+import { NbdClient } from "../nbd/client/client.js";
+import { checkNbdAddress, connectNbd } from "../nbd/client/connect.js";
+import { takeLeave } from "../nbd/client/connection.js";
+import { createDurability } from "../nbd/client/durability.js";
+import type { NbdExportFacts } from "../nbd/client/export-facts.js";
 import { TransmissionFlag } from "../nbd/protocol.js";
 import { type NbdAddress, parseNbdUri } from "../nbd/uri.js";
 import { checkDiscSize, type Disc, type NbdDiscHandle } from "./disc.js";
@@ -212,7 +212,7 @@ export class NbdDisc implements Disc {
         "the size of a disc on an NBD server is the server's",
       );
     }
-    let now: NbdExport;
+    let now: NbdExportFacts;
     try {
       now = await ask(uri, this.#address, connectTimeoutMs, this.#closed.signal);
     } catch (cause) {
@@ -262,7 +262,7 @@ async function ask(
   address: NbdAddress,
   timeoutMs: number,
   signal: AbortSignal,
-): Promise<NbdExport> {
+): Promise<NbdExportFacts> {
   try {
     const { wire, served } = await connectNbd(address, timeoutMs, signal);
     takeLeave(wire, new Error("nothing more was to be asked"));
@@ -278,15 +278,15 @@ async function ask(
   }
 }
 
-function bearsSeveral({ flags }: NbdExport): boolean {
+function bearsSeveral({ flags }: NbdExportFacts): boolean {
   return (flags & TransmissionFlag.CAN_MULTI_CONN) !== 0;
 }
 
-function blockBytesOf({ minBlockBytes }: NbdExport): number {
+function blockBytesOf({ minBlockBytes }: NbdExportFacts): number {
   return Math.max(SECTOR_BYTES, minBlockBytes);
 }
 
 /** The whole blocks. */
-function usableBytesOf(served: NbdExport): number {
+function usableBytesOf(served: NbdExportFacts): number {
   return served.sizeBytes - (served.sizeBytes % blockBytesOf(served));
 }

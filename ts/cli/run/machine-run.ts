@@ -11,7 +11,7 @@ import { createScreen } from "../screen.js";
 import { runChild } from "./child.js";
 import type { DiscOption } from "./disc-option.js";
 import { Machine, PlacedError } from "./machine.js";
-import { NBD_HOST_MEMORY_BYTES, type NbdOptions, startNbd } from "./nbd.js";
+import { NBD_HOST_MEMORY_BYTES, type NbdOptions, readTls, startNbd } from "./nbd.js";
 import { jsonOutput, type RunOutput, textOutput } from "./output.js";
 import { type Plan, planOf } from "./plan.js";
 
@@ -40,6 +40,7 @@ export async function runMachine(wanted: MachineRun, cleanup: Cleanup): Promise<
   // Before anything is made: what can be said now is said now.
   const socket = wanted.socket === undefined ? await ownSocketPath() : resolve(wanted.socket);
   checkPathLength(socket);
+  const tls = await readTls(nbd);
 
   const machine = await inFile(plan, () => Machine.create({ ...plan, bus }, output.log));
   cleanup.add(async () => {
@@ -52,7 +53,7 @@ export async function runMachine(wanted: MachineRun, cleanup: Cleanup): Promise<
   const server = await startControlServer(socket, machine);
   cleanup.add(() => server.close());
   if (cleanup.started) return;
-  const exported = await startNbd(machine, nbd, output.log);
+  const exported = await startNbd(machine, nbd, tls, output.log);
   cleanup.add(() => exported.close());
   if (cleanup.started) return;
   const { pid, engine, controller, disks } = machine.report();

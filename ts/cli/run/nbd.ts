@@ -64,10 +64,30 @@ export function checkTls(options: NbdOptions, command: Command): void {
   }
 }
 
+/** Reads the certificates, if some are wanted; throws a `CliError` if one is not there. */
+export async function readTls({
+  tlsCertificates,
+  tlsVerifyPeer,
+}: NbdOptions): Promise<NbdTlsOptions | undefined> {
+  if (tlsCertificates === undefined) return undefined;
+  const read = async (file: string): Promise<string> => {
+    try {
+      return await readFile(join(tlsCertificates, file), "utf8");
+    } catch (error) {
+      const message = `--tls-certificates: ${failureOf(error).message}; ${file} has to be there`;
+      throw new CliError({ code: "ERR_TLS_CERTIFICATES", message });
+    }
+  };
+  const cert = await read("server-cert.pem");
+  const key = await read("server-key.pem");
+  return { cert, key, ca: tlsVerifyPeer ? await read("ca-cert.pem") : undefined };
+}
+
 /** Starts to listen; gives what there is, and what ends it. */
 export async function startNbd(
   machine: Machine,
-  { uris, tlsCertificates, tlsVerifyPeer = false }: NbdOptions,
+  { uris }: NbdOptions,
+  tls: NbdTlsOptions | undefined,
   log: (line: string) => void,
 ): Promise<{ exports: () => NbdListing[]; close: () => Promise<void> }> {
   const servers: NbdServer[] = [];
@@ -75,10 +95,6 @@ export async function startNbd(
     await Promise.all(servers.map((server) => server.close()));
   };
   const exports = { [Symbol.iterator]: () => exportsOf(machine)[Symbol.iterator]() };
-  const tls =
-    tlsCertificates === undefined
-      ? undefined
-      : await readCertificates(tlsCertificates, tlsVerifyPeer);
   try {
     for (const uri of uris) {
       const { socketPath } = parseNbdUri(uri);
@@ -108,21 +124,4 @@ function exportsOf({ tree }: Machine): NbdExport[] {
     const mayHaveHoles = (): boolean => endpoint.exported(name).mayHaveHoles !== false;
     return [{ name, disk, description: discName, mayHaveHoles }];
   });
-}
-
-async function readCertificates(directory: string, verifies: boolean): Promise<NbdTlsOptions> {
-  const read = async (file: string): Promise<string> => {
-    try {
-      return await readFile(join(directory, file), "utf8");
-    } catch (error) {
-      const { message } = failureOf(error);
-      throw new CliError({
-        code: "ERR_TLS_CERTIFICATES",
-        message: `--tls-certificates: ${message}; ${file} has to be there`,
-      });
-    }
-  };
-  const cert = await read("server-cert.pem");
-  const key = await read("server-key.pem");
-  return { cert, key, ca: verifies ? await read("ca-cert.pem") : undefined };
 }

@@ -25,14 +25,19 @@ interface SocketInside {
   _handle?: Handle | null;
 }
 
+const SPILL_BYTES = 4096;
+
 /** Has a socket's bytes go to a sink, from `resume` on. */
 export class ByteSource {
   /** The socket from now on: the one that was given may be of no more use. */
   readonly socket: Socket;
   readonly #sink: ByteSink;
-  readonly #isDirect: boolean;
   /** What was read already, and is to be copied. */
   #rest: Uint8Array | undefined;
+  /** Node asks for a buffer before it knows whether it reads: while the sink has none it gets this one. */
+  readonly #spill = new Uint8Array(SPILL_BYTES);
+  #isSpilled = false;
+  #isWanted = false;
 
   constructor(socket: Socket, sink: ByteSink) {
     this.#sink = sink;
@@ -40,15 +45,18 @@ export class ByteSource {
     this.#rest = (socket.read() as Uint8Array | null) ?? undefined;
     const inside = socket as unknown as SocketInside;
     const handle = inside._handle ?? undefined;
-    this.#isDirect = !(socket instanceof TLSSocket) && typeof handle?.useUserBuffer === "function";
-    if (this.#isDirect && handle !== undefined) {
+    const isTls = socket instanceof TLSSocket;
+    if (!isTls && handle !== undefined && typeof handle.useUserBuffer === "function") {
       handle.readStop();
       handle.reading = false;
       inside._handle = null;
       socket.destroy();
       const onread = {
-        buffer: () => sink.window(),
-        callback: (bytes: number) => sink.received(bytes),
+        buffer: (): Uint8Array => {
+          this.#isSpilled = !this.#isWanted;
+          return this.#isSpilled ? this.#spill : sink.window();
+        },
+        callback: (bytes: number): boolean => this.#read(bytes),
       };
       const options = { handle, onread, allowHalfOpen: true, manualStart: true };
       this.socket = new Socket(options as SocketConstructorOpts);
@@ -67,8 +75,18 @@ export class ByteSource {
     if (this.#pour()) this.socket.resume();
   }
 
+  #read(bytes: number): boolean {
+    if (this.#isSpilled) {
+      this.#rest = this.#spill.subarray(0, bytes);
+      return this.#pour();
+    }
+    this.#isWanted = this.#sink.received(bytes);
+    return this.#isWanted;
+  }
+
   /** Copies what was read; true if more is wanted. */
   #pour(): boolean {
+    this.#isWanted = false;
     while (this.#rest !== undefined) {
       const rest = this.#rest;
       const window = this.#sink.window();
@@ -77,6 +95,7 @@ export class ByteSource {
       this.#rest = bytes === rest.length ? undefined : rest.subarray(bytes);
       if (!this.#sink.received(bytes)) return false;
     }
+    this.#isWanted = true;
     return true;
   }
 }

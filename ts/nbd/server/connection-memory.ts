@@ -5,7 +5,7 @@
 //   └─────────┴──────────┴────────────────────────────┘
 
 import { BlockptError } from "../../errors.js";
-import type { NbdDisk } from "../export.js";
+import type { NbdDisk } from "./export.js";
 import { SCAN_BYTES } from "./scanner.js";
 
 const KIB = 1024;

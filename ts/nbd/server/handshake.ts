@@ -2,8 +2,6 @@
 // an answer, also one that is unknown, too long or makes no sense. What was agreed on before TLS is forgotten.
 
 import type { Socket } from "node:net";
-import { type NbdExport, preferredBlockBytes, transmissionFlags } from "../export.js";
-import { Message } from "../message.js";
 import {
   BASE_ALLOCATION,
   EXPORT_NAME_ZEROES,
@@ -20,7 +18,9 @@ import {
   Option,
   OptionReply,
 } from "../protocol.js";
+import { type NbdExport, preferredBlockBytes, transmissionFlags } from "./export.js";
 import { Disconnected, HandshakeStream } from "./handshake-stream.js";
+import { Message } from "./message.js";
 import { BadOption, readContextQuery, readSelection } from "./option-data.js";
 import { ALLOCATION_CONTEXT } from "./reply.js";
 import { type Agreement, MOST_WHOLE_BYTES } from "./request.js";

@@ -25,9 +25,6 @@ export class Intake {
   #filled = 0;
   /** Where the window ends; undefined if there is none. */
   #windowEnd: number | undefined;
-  /** A socket that is not read has a buffer all the same: this one, if there is no window, and for its next read. */
-  readonly #spill = new Uint8Array(LEAST_WINDOW_BYTES);
-  #isSpilled = false;
 
   constructor(memory: Uint8Array) {
     this.#ring = new SpanRing(memory);
@@ -73,17 +70,13 @@ export class Intake {
     this.#ring.release(span);
   }
 
-  /** Where the socket's next bytes go. */
+  /** Where the socket's next bytes go, once that was prepared. */
   window(): Uint8Array {
-    this.#isSpilled = this.#windowEnd === undefined;
-    if (this.#windowEnd === undefined) return this.#spill;
-    return this.#ring.memory.subarray(this.#filled - this.#lap, this.#windowEnd - this.#lap);
+    return this.#ring.memory.subarray(this.#filled - this.#lap, (this.#windowEnd ?? 0) - this.#lap);
   }
 
-  /** So many bytes have come where `window` said: into the memory, once it was prepared. */
+  /** So many bytes are in the window. */
   add(bytes: number): void {
-    const at = this.#filled - this.#lap;
-    if (this.#isSpilled) this.#ring.memory.set(this.#spill.subarray(0, bytes), at);
     this.#filled += bytes;
     this.#windowEnd = undefined;
   }

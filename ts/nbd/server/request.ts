@@ -1,7 +1,6 @@
 // A request of a client, and what the specification lets it be.
 
 import { Feature } from "../../abi/layout.js";
-import { isReadOnly, type NbdExport, outOfRange } from "../export.js";
 import {
   Command,
   CommandFlag,
@@ -9,7 +8,9 @@ import {
   NbdError,
   TransmissionFlag,
 } from "../protocol.js";
+import { isReadOnly, type NbdExport, outOfRange } from "./export.js";
 import type { Cookie } from "./reply.js";
+import type { Span } from "./span-ring.js";
 
 /** A request that was read off the wire, until it is answered. */
 export interface NbdRequest extends Cookie {
@@ -20,8 +21,12 @@ export interface NbdRequest extends Cookie {
   readonly length: number;
   /** What it is answered with: one of `NbdError`, or 0. */
   error: number;
-  /** Parts of it that the disk has not done. */
+  /** Parts of it that the disk has not done, or that are to come. */
   parts: number;
+  /** Whether it is to be on stable storage when it is answered, and is not yet. */
+  needsFlush: boolean;
+  /** Room for its answer; of a read whose data comes its parts have it. */
+  span: Span | undefined;
 }
 
 /** What was agreed on with a client. */

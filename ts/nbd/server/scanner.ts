@@ -5,7 +5,7 @@
 import { Operation, SECTOR_BYTES } from "../../abi/layout.js";
 import { Bio } from "../../block/bio.js";
 import type { BlockptError } from "../../errors.js";
-import type { NbdDisk } from "../export.js";
+import type { NbdDisk } from "./export.js";
 
 /** A range of a disk, from the end of the one before on. */
 export interface Extent {

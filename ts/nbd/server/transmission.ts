@@ -11,7 +11,6 @@ import type { Socket } from "node:net";
 import { DescriptorFlag, Feature, Operation, SECTOR_BYTES } from "../../abi/layout.js";
 import { Bio } from "../../block/bio.js";
 import type { BlockptError } from "../../errors.js";
-import { errorOf } from "../export.js";
 import {
   Command,
   CommandFlag,
@@ -19,22 +18,13 @@ import {
   NbdError,
   REQUEST_BYTES,
   REQUEST_MAGIC,
-  SIMPLE_REPLY_BYTES,
 } from "../protocol.js";
+import { Answers, MOST_EXTENTS } from "./answers.js";
 import { type ByteSink, ByteSource } from "./byte-source.js";
 import { ConnectionMemory } from "./connection-memory.js";
+import { errorOf } from "./export.js";
 import { Intake } from "./intake.js";
 import { Outbox } from "./outbox.js";
-import {
-  DATA_HEAD_BYTES,
-  extentsBytes,
-  MOST_ERROR_BYTES,
-  writeDataHead,
-  writeError,
-  writeErrorAt,
-  writeExtents,
-  writeSimple,
-} from "./reply.js";
 import { type Agreement, complaintOf, isWhole, type NbdRequest } from "./request.js";
 import { type Extent, Scanner } from "./scanner.js";
 import type { Span } from "./span-ring.js";
@@ -43,8 +33,6 @@ import type { Span } from "./span-ring.js";
 const MOST_REQUESTS = 256;
 /** A longer write or read is done in parts of this. */
 const PART_BYTES = 128 * 1024;
-/** Extents that are told at once. */
-const MOST_EXTENTS = 512;
 
 const OPERATIONS: Readonly<Record<number, number>> = {
   [Command.READ]: Operation.READ,
@@ -56,21 +44,14 @@ const OPERATIONS: Readonly<Record<number, number>> = {
 
 /** A request, and what of it is still to be taken up: the data of a write, or room for the data of a read. */
 interface Progress {
-  readonly request: Answerable;
+  readonly request: NbdRequest;
   offset: number;
   rest: number;
 }
 
-/** A request with room for its answer; of a read the parts have it. */
-interface Answerable extends NbdRequest {
-  readonly span: Span | undefined;
-  /** Whether it is to be on stable storage when it is answered, and is not yet. */
-  needsFlush: boolean;
-}
-
 /** What the disk does of a request at once. */
 class Part extends Bio {
-  request: Answerable | undefined;
+  request: NbdRequest | undefined;
   /** Its memory, of the intake or the outbox. */
   span: Span | undefined;
 }
@@ -81,6 +62,7 @@ export class Transmission implements ByteSink {
   readonly #source: ByteSource;
   readonly #intake: Intake;
   readonly #outbox: Outbox;
+  readonly #answers: Answers;
   readonly #scanner: Scanner;
   readonly #breach: (why: string) => void;
   readonly #parts: Part[] = [];
@@ -116,6 +98,7 @@ export class Transmission implements ByteSink {
     this.#scanner = new Scanner(disk, this.#memory.scanner);
     this.#source = new ByteSource(socket, this);
     this.#outbox = new Outbox(this.#memory.outbox, this.#source.socket, () => this.#goOn());
+    this.#answers = new Answers(this.#outbox, this.#source.socket, agreement.structured);
     this.#source.socket
       .on("end", () => this.end())
       // What is wrong with it comes with its end.
@@ -215,7 +198,7 @@ export class Transmission implements ByteSink {
     };
     request.error = complaintOf(request, this.#agreement);
     if (command !== Command.READ || request.error !== 0) {
-      request.span = this.#outbox.claim(answerBytes(request));
+      request.span = this.#answers.claim(request);
       if (request.span === undefined) return false;
     }
     intake.skip(REQUEST_BYTES);
@@ -224,9 +207,9 @@ export class Transmission implements ByteSink {
     return true;
   }
 
-  #start(request: Answerable): void {
+  #start(request: NbdRequest): void {
     const { command, offset, length } = request;
-    if (command === Command.WRITE) {
+    if (command === Command.WRITE && length > 0) {
       // Its data comes also if nobody wants it.
       this.#writing = { request, offset, rest: length };
       request.needsFlush = (request.flags & CommandFlag.FUA) !== 0;
@@ -279,7 +262,7 @@ export class Transmission implements ByteSink {
   #takeRoom(reading: Progress): boolean {
     const { request, offset, rest } = reading;
     const bytes = Math.min(rest, this.#partBytes(request));
-    const head = this.#agreement.structured ? DATA_HEAD_BYTES : SIMPLE_REPLY_BYTES;
+    const head = this.#answers.headBytes;
     const span = this.#outbox.claim(head + bytes);
     if (span === undefined) return false;
     reading.offset += bytes;
@@ -295,7 +278,7 @@ export class Transmission implements ByteSink {
   }
 
   #submit(
-    request: Answerable,
+    request: NbdRequest,
     opf: number,
     offset: number,
     lenBytes: number,
@@ -329,13 +312,17 @@ export class Transmission implements ByteSink {
   readonly #ended = (bio: Bio): void => {
     const part = bio as Part;
     const { opf, error, span, buffer } = part;
-    const request = part.request as Answerable;
+    const request = part.request as NbdRequest;
     this.#inFlight--;
     const code = error === undefined ? 0 : errorOf(error, request.command);
     // A request that was given up may still be the disk's, and its memory with it.
     const isKept = error !== undefined && buffer !== undefined && this.#memory.isUsed(buffer);
-    if (opf === Operation.READ) this.#answerRead(part, code, isKept);
-    else if (span !== undefined && !isKept) this.#intake.release(span);
+    if (opf === Operation.READ) {
+      request.parts--;
+      if (request.parts === 0) this.#requests--;
+      this.#answers.endPart(request, part, span as Span, code, isKept);
+    }
+    if (opf === Operation.WRITE && span !== undefined && !isKept) this.#intake.release(span);
     part.buffer = undefined;
     part.span = undefined;
     part.request = undefined;
@@ -350,7 +337,7 @@ export class Transmission implements ByteSink {
   };
 
   /** A part of a request is done, or the last of its data has come. */
-  #endPart(request: Answerable): void {
+  #endPart(request: NbdRequest): void {
     if (--request.parts > 0) return;
     if (request.error === 0 && request.needsFlush) {
       request.needsFlush = false;
@@ -361,44 +348,12 @@ export class Transmission implements ByteSink {
     }
   }
 
-  #answerRead(part: Part, code: number, isKept: boolean): void {
-    const request = part.request as Answerable;
-    const isLast = --request.parts === 0;
-    if (isLast) this.#requests--;
-    const span = part.span as Span;
-    const place = { offset: part.startSector * SECTOR_BYTES, bytes: part.lenBytes, isLast };
-    const { structured } = this.#agreement;
-    const write = (view: DataView, at: number): number => {
-      if (code !== 0 && structured) return writeErrorAt(view, at, request, code, place);
-      if (structured) return writeDataHead(view, at, request, place);
-      return writeSimple(view, at, request, code) + (code === 0 ? part.lenBytes : 0);
-    };
-    if (isKept) this.#sendAlone(write);
-    else this.#outbox.post(span, write(this.#outbox.view, this.#outbox.placeOf(span)));
-  }
-
-  #answer(request: Answerable): void {
+  #answer(request: NbdRequest): void {
     this.#requests--;
-    const { command, error } = request;
-    const span = request.span as Span;
-    const { view } = this.#outbox;
-    const at = this.#outbox.placeOf(span);
-    const { structured } = this.#agreement;
-    const isChunk = structured && (command === Command.READ || command === Command.BLOCK_STATUS);
-    const bytes = isChunk
-      ? writeError(view, at, request, error)
-      : writeSimple(view, at, request, error);
-    this.#outbox.post(span, bytes);
+    this.#answers.end(request);
   }
 
-  /** An answer whose place is not free, as the disk may still write there. */
-  #sendAlone(write: (view: DataView, at: number) => number): void {
-    const bytes = new Uint8Array(MOST_ERROR_BYTES);
-    const length = write(new DataView(bytes.buffer), 0);
-    this.#source.socket.write(bytes.subarray(0, length));
-  }
-
-  #tellExtents(request: Answerable): void {
+  #tellExtents(request: NbdRequest): void {
     const { offset, length, flags } = request;
     const { exported } = this.#agreement;
     const mayHaveHoles = exported.mayHaveHoles?.();
@@ -411,17 +366,12 @@ export class Transmission implements ByteSink {
         : this.#scanner.findExtents(offset, length, most);
     this.#background(found, request, (extents) => {
       this.#requests--;
-      const { view } = this.#outbox;
-      const span = request.span as Span;
-      const at = this.#outbox.placeOf(span);
-      const stateOf = ({ isZero }: Extent): number => (isZero ? zero : 0);
-      const bytes = writeExtents(view, at, request, extents, stateOf);
-      this.#outbox.post(span, bytes);
+      this.#answers.extents(request, extents, zero);
     });
   }
 
   /** Waits for what is done beside the requests. */
-  #background<T>(task: Promise<T>, request: Answerable, then: (result: T) => void): void {
+  #background<T>(task: Promise<T>, request: NbdRequest, then: (result: T) => void): void {
     this.#inFlight++;
     void task
       .then(then, (error: BlockptError) => {
@@ -462,11 +412,4 @@ export class Transmission implements ByteSink {
     this.#memory.giveBack();
     this.#onEnd();
   }
-}
-
-/** The room that an answer without data may take. */
-function answerBytes({ command, error }: NbdRequest): number {
-  if (command === Command.BLOCK_STATUS && error === 0) return extentsBytes(MOST_EXTENTS);
-  const isChunk = command === Command.READ || command === Command.BLOCK_STATUS;
-  return isChunk ? MOST_ERROR_BYTES : SIMPLE_REPLY_BYTES;
 }

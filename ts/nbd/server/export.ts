@@ -1,9 +1,9 @@
 // A disk as an NBD export: what the protocol calls its abilities, its limits and its errors.
 
-import { BlkStatus, Feature } from "../abi/layout.js";
-import type { BlockIo } from "../block/block-io.js";
-import type { BlockptError } from "../errors.js";
-import { Command, NbdError, TransmissionFlag } from "./protocol.js";
+import { BlkStatus, Feature } from "../../abi/layout.js";
+import type { BlockIo } from "../../block/block-io.js";
+import type { BlockptError } from "../../errors.js";
+import { Command, NbdError, TransmissionFlag } from "../protocol.js";
 
 /** A disk that can be served: a `RemoteDisk`, a queue of one, or the `BlockIo` of any disk. */
 export interface NbdDisk extends BlockIo {

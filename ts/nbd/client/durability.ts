@@ -27,7 +27,7 @@
 //
 // Not covered is what was acknowledged to an earlier process: nothing of it is known here.
 
-import { assert } from "../errors.js";
+import { assert } from "../../errors.js";
 
 /** The words. */
 const LOSSES = 0;

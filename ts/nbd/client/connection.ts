@@ -4,9 +4,6 @@
 // Nothing that the server sends is trusted: a reply that is none, to no request, twice, or with data that was not
 // asked for ends the connection, as nothing behind it makes sense any more.
 
-import type { NbdExport } from "./client-export.js";
-import type { NbdRequest } from "./client-request.js";
-import type { Wire, WireReader } from "./client-wire.js";
 import {
   Command,
   MAX_STRING_BYTES,
@@ -19,7 +16,10 @@ import {
   SIMPLE_REPLY_MAGIC,
   STRUCTURED_REPLY_BYTES,
   STRUCTURED_REPLY_MAGIC,
-} from "./protocol.js";
+} from "../protocol.js";
+import type { NbdExportFacts } from "./export-facts.js";
+import type { NbdRequest } from "./request.js";
+import type { Wire, WireReader } from "./wire.js";
 
 /** Of an error's chunk, besides its message: the error, the message's length, an offset. */
 const MAX_ERROR_BYTES = 4 + 2 + MAX_STRING_BYTES + 8;
@@ -40,7 +40,7 @@ export interface ConnectionEvents {
 }
 
 export class NbdConnection implements WireReader {
-  readonly served: NbdExport;
+  readonly served: NbdExportFacts;
   readonly #wire: Wire;
   readonly #events: ConnectionEvents;
   readonly #requests = new Map<number, NbdRequest>();
@@ -53,7 +53,7 @@ export class NbdConnection implements WireReader {
   #receiving: NbdRequest | undefined;
   #endsAnswer = false;
 
-  constructor(wire: Wire, served: NbdExport, events: ConnectionEvents) {
+  constructor(wire: Wire, served: NbdExportFacts, events: ConnectionEvents) {
     this.#wire = wire;
     this.served = served;
     this.#events = events;

@@ -2,13 +2,13 @@
 
 import { createServer, type Server, type Socket } from "node:net";
 import { createSecureContext, createServer as createTlsServer } from "node:tls";
-import { BlockptError, checkInteger } from "../errors.js";
+import { BlockptError, checkInteger } from "../../errors.js";
+import { MAX_STRING_BYTES } from "../protocol.js";
+import { formatNbdUri, type NbdAddress, parseNbdUri } from "../uri.js";
+import { Connection } from "./connection.js";
 import type { NbdExport } from "./export.js";
-import { MAX_STRING_BYTES } from "./protocol.js";
-import { Connection } from "./server/connection.js";
-import type { Terms } from "./server/handshake.js";
-import { Disconnected } from "./server/handshake-stream.js";
-import { formatNbdUri, type NbdAddress, parseNbdUri } from "./uri.js";
+import type { Terms } from "./handshake.js";
+import { Disconnected } from "./handshake-stream.js";
 
 /** The server's side of TLS: texts are PEM. */
 export interface NbdTlsOptions {
@@ -32,7 +32,7 @@ export interface NbdServerOptions {
   readonly exports: Iterable<NbdExport>;
   /** Certificates. With an `nbd` URI clients may use TLS then, and need not. */
   readonly tls?: NbdTlsOptions | undefined;
-  /** Most clients at once, 1 to 65536; more are turned away. Each has 2 MiB of memory at most. Default 32. */
+  /** Most clients at once, 1 to 65536; more are turned away. Each has 2 MiB of memory at most. Default 128. */
   readonly maxConnections?: number | undefined;
   /** A client that has not chosen an export after this is dropped, in milliseconds. Default 10000. */
   readonly handshakeTimeoutMs?: number | undefined;
@@ -92,7 +92,7 @@ export class NbdServer {
    * 4096 bytes; `ERR_BLOCKPT_LISTEN` if it cannot listen there, or with those certificates
    */
   static async listen(options: NbdServerOptions): Promise<NbdServer> {
-    const { uri = "nbd://localhost", exports, tls, maxConnections = 32 } = options;
+    const { uri = "nbd://localhost", exports, tls, maxConnections = 128 } = options;
     const { handshakeTimeoutMs = 10_000, log = () => {} } = options;
     checkInteger("maxConnections", maxConnections, 1, 65536);
     checkInteger("handshakeTimeoutMs", handshakeTimeoutMs, 1, 2 ** 31 - 1);

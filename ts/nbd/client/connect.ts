@@ -1,11 +1,11 @@
 // From an NBD address to a connection that has shaken hands, or to why there is none.
 
 import type { ConnectionOptions } from "node:tls";
-import { BlockptError } from "../errors.js";
-import type { NbdExport } from "./client-export.js";
-import { shakeHands } from "./client-handshake.js";
-import { Wire } from "./client-wire.js";
-import { formatNbdUri, type NbdAddress } from "./uri.js";
+import { BlockptError } from "../../errors.js";
+import { formatNbdUri, type NbdAddress } from "../uri.js";
+import type { NbdExportFacts } from "./export-facts.js";
+import { shakeHands } from "./handshake.js";
+import { Wire } from "./wire.js";
 
 /** A peer that is gone without a word is noticed after this and some ten seconds. */
 const KEEP_ALIVE_MS = 5000;
@@ -16,7 +16,7 @@ const TLS_PARAMETERS = ["tls-certificates", "tls-hostname", "tls-verify-peer"];
 /** A connection whose handshake is done. */
 export interface Connected {
   readonly wire: Wire;
-  readonly served: NbdExport;
+  readonly served: NbdExportFacts;
 }
 
 /** Refuses an address that says what cannot be heeded. */

@@ -4,8 +4,6 @@
 // What the server sends is taken in pieces whose length is bounded before they are read; how long it may take
 // is whoever calls to see to.
 
-import type { NbdExport } from "./client-export.js";
-import type { Wire } from "./client-wire.js";
 import {
   EXPORT_NAME_ZEROES,
   GREETING_BYTES,
@@ -21,7 +19,9 @@ import {
   Option,
   OptionReply,
   TransmissionFlag,
-} from "./protocol.js";
+} from "../protocol.js";
+import type { NbdExportFacts } from "./export-facts.js";
+import type { Wire } from "./wire.js";
 
 /** What follows INIT_MAGIC in servers of before 2011. */
 const OLDSTYLE_MAGIC = 0x00420281861253n;
@@ -56,7 +56,7 @@ export async function shakeHands(
   wire: Wire,
   exportName: string,
   startTls: (() => Promise<void>) | undefined,
-): Promise<NbdExport> {
+): Promise<NbdExportFacts> {
   const hasZeroes = await greet(wire);
   if (startTls !== undefined) await askForTls(wire, startTls);
   const structured = await askForStructuredReplies(wire);
@@ -105,7 +105,7 @@ async function askForStructuredReplies(wire: Wire): Promise<boolean> {
   throw new Error(`the server answered STRUCTURED_REPLY by ${reply.type}`);
 }
 
-type Facts = Omit<NbdExport, "structured">;
+type Facts = Omit<NbdExportFacts, "structured">;
 
 /** Goes to an export; undefined if the server does not know that option. */
 async function go(wire: Wire, exportName: string): Promise<Facts | undefined> {

@@ -1,6 +1,6 @@
 // A request of the client, from where it is made to where it is answered, over as many connections as that takes.
 
-import { Command } from "./protocol.js";
+import { Command } from "../protocol.js";
 
 /** How a request ended: 0, an error of the protocol, or this. */
 export const LOST = -1;

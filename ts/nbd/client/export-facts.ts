@@ -1,7 +1,7 @@
 // What a server says of an export when a client goes to it.
 
 /** An export, as its server describes it. */
-export interface NbdExport {
+export interface NbdExportFacts {
   /** Size in bytes. */
   readonly sizeBytes: number;
   /** What it can do: bits of the protocol's transmission flags. */

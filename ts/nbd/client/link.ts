@@ -2,12 +2,12 @@
 // attempts. It knows whether it is dirty (client-durability.ts).
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Connected, connectNbd } from "./client-connect.js";
-import { type ConnectionEvents, NbdConnection } from "./client-connection.js";
-import type { NbdExport } from "./client-export.js";
-import { LOST, NbdRequest } from "./client-request.js";
-import { Command, CommandFlag, NbdError, TransmissionFlag } from "./protocol.js";
-import type { NbdAddress } from "./uri.js";
+import { Command, CommandFlag, NbdError, TransmissionFlag } from "../protocol.js";
+import type { NbdAddress } from "../uri.js";
+import { type Connected, connectNbd } from "./connect.js";
+import { type ConnectionEvents, NbdConnection } from "./connection.js";
+import type { NbdExportFacts } from "./export-facts.js";
+import { LOST, NbdRequest } from "./request.js";
 
 /** The pause before the first attempt to connect again; it doubles from there on. */
 const FIRST_PAUSE_MS = 100;
@@ -28,7 +28,7 @@ export interface LinkTarget {
   readonly address: NbdAddress;
   readonly connectTimeoutMs: number;
   /** What the export was when it was opened. */
-  readonly served: NbdExport;
+  readonly served: NbdExportFacts;
   /** Whether it is only read. */
   readonly readOnly: boolean;
 }
@@ -170,7 +170,7 @@ export class NbdLink implements ConnectionEvents {
 }
 
 /** Why an export cannot be gone on with; undefined if it can. */
-function complaintOf({ served, readOnly }: LinkTarget, now: NbdExport): string | undefined {
+function complaintOf({ served, readOnly }: LinkTarget, now: NbdExportFacts): string | undefined {
   if (now.sizeBytes < served.sizeBytes) {
     return `it has ${now.sizeBytes} bytes, and had ${served.sizeBytes}`;
   }

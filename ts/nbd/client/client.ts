@@ -13,11 +13,11 @@
 // executes it after the second and after what was written there later. The old connection is destroyed before the new one
 // is made, and servers give up what they have of a connection that is gone. Flushes: client-durability.ts.
 
-import { BlkStatus } from "../abi/layout.js";
-import { Durability } from "./client-durability.js";
-import { type LinkOwner, type LinkTarget, NbdLink } from "./client-link.js";
-import { LOST, NbdRequest } from "./client-request.js";
-import { Command, CommandFlag, NbdError, TransmissionFlag } from "./protocol.js";
+import { BlkStatus } from "../../abi/layout.js";
+import { Command, CommandFlag, NbdError, TransmissionFlag } from "../protocol.js";
+import { Durability } from "./durability.js";
+import { type LinkOwner, type LinkTarget, NbdLink } from "./link.js";
+import { LOST, NbdRequest } from "./request.js";
 
 /** What a client is to be like. */
 export interface NbdClientOptions extends LinkTarget {
