@@ -1,9 +1,9 @@
-// Certificates for a test, made by openssl: an authority's, and what it signed for localhost.
+// Certificates for a test, made by openssl: an authority's, and what it signed.
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { succeed } from "./tools.js";
 
-const CONFIG = `
+const configOf = (host: string): string => `
 [req]
 distinguished_name = name
 prompt = no
@@ -15,28 +15,30 @@ keyUsage = critical,keyCertSign,cRLSign
 basicConstraints = critical,CA:FALSE
 keyUsage = critical,digitalSignature,keyEncipherment
 extendedKeyUsage = serverAuth
-subjectAltName = DNS:localhost,IP:127.0.0.1,IP:::1
+subjectAltName = DNS:${host},IP:127.0.0.1,IP:::1
+[client]
+basicConstraints = critical,CA:FALSE
+keyUsage = critical,digitalSignature
+extendedKeyUsage = clientAuth
 `;
 
 /**
- * Makes a directory as servers want it: `ca-cert.pem`, `server-cert.pem` and `server-key.pem`. The authority
- * is another each time.
+ * Makes a directory as nbdkit and libnbd want it: `ca-cert.pem`, and certificates and keys of a server and of
+ * a client. The authority is another each time.
  */
-export async function makeCertificates(directory: string): Promise<string> {
+export async function makeCertificates(directory: string, host = "localhost"): Promise<string> {
   await mkdir(directory);
-  await writeFile(`${directory}/openssl.cnf`, CONFIG);
-  const make = (name: string, subject: string, ...options: string[]) =>
-    succeed(
-      "openssl",
-      [
-        ...["req", "-x509", "-config", "openssl.cnf", "-days", "30", "-subj", `/CN=${subject}`],
-        ...["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
-        ...["-keyout", `${name}-key.pem`, "-out", `${name}-cert.pem`, ...options],
-      ],
-      { cwd: directory },
-    );
+  await writeFile(`${directory}/openssl.cnf`, configOf(host));
+  const make = (name: string, subject: string, ...options: string[]) => {
+    const request = ["req", "-x509", "-config", "openssl.cnf", "-days", "30"];
+    const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    const files = ["-keyout", `${name}-key.pem`, "-out", `${name}-cert.pem`];
+    const args = [...request, ...key, ...files, "-subj", `/CN=${subject}`, ...options];
+    return succeed("openssl", args, { cwd: directory });
+  };
   await make("ca", "authority of a test", "-extensions", "authority");
-  const signed = ["-CA", "ca-cert.pem", "-CAkey", "ca-key.pem", "-extensions", "server"];
-  await make("server", "localhost", ...signed);
+  const signed = ["-CA", "ca-cert.pem", "-CAkey", "ca-key.pem", "-extensions"];
+  await make("server", host, ...signed, "server");
+  await make("client", "client", ...signed, "client");
   return directory;
 }

@@ -1,25 +1,21 @@
-// Other people's servers as discs: nbdkit with its filters, and qemu-nbd.
-
-import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { ConfigTree, createBus, NbdDisc, openDiscNamed, PartitionDisc, RootComplex } from "blockpt";
 import { expect, type TestContext, test } from "vitest";
 import { afterThisTest, makeEndpoint, pattern } from "../api/rig.js";
 import { until } from "../cli/command-line.js";
 import { attach, attachNbd, code, status } from "./attached.js";
-import { makeFolder, startNbdkit, startServer, whyNot } from "./servers.js";
+import { makeCertificates } from "./certificates.js";
+import { makeFolder, startNbdkit, startServer } from "./servers.js";
+import { need } from "./tools.js";
 
 const MIB = 1024 * 1024;
-const noNbdkit = whyNot("nbdkit");
-const noQemuNbd = whyNot("qemu-nbd");
-const noOpenssl = whyNot("openssl");
 
 /** nbdkit, and the URI of what it serves. */
 async function nbdkit(
   context: TestContext,
   args: readonly string[],
 ): Promise<{ uri: string; kill(): Promise<void> }> {
-  if (noNbdkit !== undefined) context.skip(noNbdkit);
+  need(context, "nbdkit");
   const socket = `${makeFolder()}/s`;
   const { kill } = await startNbdkit(socket, args);
   return { uri: `nbd+unix:///?socket=${socket}`, kill };
@@ -79,7 +75,7 @@ test("nbdkit over several connections, by queues in parallel", async (context) =
 });
 
 test("qemu-nbd, which bears one connection at a time", async (context) => {
-  if (noQemuNbd !== undefined) return context.skip(noQemuNbd);
+  need(context, "qemu-nbd");
   const folder = makeFolder();
   writeFileSync(`${folder}/disk`, new Uint8Array(8 * MIB));
   const args = ["--persistent", "-f", "raw", "-k", `${folder}/s`, "-x", "disk", `${folder}/disk`];
@@ -94,7 +90,7 @@ test("qemu-nbd, which bears one connection at a time", async (context) => {
 });
 
 test("an export that is not there is told apart from those that are", async (context) => {
-  if (noQemuNbd !== undefined) return context.skip(noQemuNbd);
+  need(context, "qemu-nbd");
   const folder = makeFolder();
   writeFileSync(`${folder}/disk`, new Uint8Array(MIB));
   const args = ["--persistent", "-f", "raw", "-k", `${folder}/s`, "-x", "disk", `${folder}/disk`];
@@ -130,7 +126,7 @@ test("errors of nbdkit's error filter are the disk's", async (context) => {
 });
 
 test("nbdkit is killed and started again in the middle of it: every request ends well", async (context) => {
-  if (noNbdkit !== undefined) return context.skip(noNbdkit);
+  need(context, "nbdkit");
   const folder = makeFolder();
   const socket = `${folder}/s`;
   writeFileSync(`${folder}/disk`, new Uint8Array(MIB));
@@ -165,7 +161,7 @@ test("nbdkit is killed and started again in the middle of it: every request ends
 });
 
 test("requests wait for a server that is gone for so long, then are answered OFFLINE", async (context) => {
-  if (noNbdkit !== undefined) return context.skip(noNbdkit);
+  need(context, "nbdkit");
   const socket = `${makeFolder()}/s`;
   const server = await startNbdkit(socket, ["memory", "1M"]);
   const { disk } = await attachNbd(`nbd+unix:///?socket=${socket}`, { outageMs: 200 });
@@ -182,7 +178,7 @@ test("requests wait for a server that is gone for so long, then are answered OFF
 });
 
 test("an export that has shrunk is not gone on with", async (context) => {
-  if (noNbdkit !== undefined) return context.skip(noNbdkit);
+  need(context, "nbdkit");
   const socket = `${makeFolder()}/s`;
   const server = await startNbdkit(socket, ["memory", "2M"]);
   const { disk } = await attachNbd(`nbd+unix:///?socket=${socket}`, { outageMs: 300 });
@@ -218,7 +214,7 @@ test("a root complex that rings no doorbell is served, too", async (context) => 
 });
 
 test("another size is the server's", async (context) => {
-  if (noNbdkit !== undefined) return context.skip(noNbdkit);
+  need(context, "nbdkit");
   const folder = makeFolder();
   writeFileSync(`${folder}/disk`, new Uint8Array(MIB));
   await startNbdkit(`${folder}/s`, ["file", `${folder}/disk`]);
@@ -239,7 +235,7 @@ test("a partition of an export is a disc", async (context) => {
   table.setUint32(16 + 8, 64, true);
   table.setUint32(16 + 12, 1024, true);
   table.setUint16(64, 0xaa55, true);
-  if (noNbdkit !== undefined) return context.skip(noNbdkit);
+  need(context, "nbdkit");
   const folder = makeFolder();
   writeFileSync(`${folder}/disk`, image);
   await startNbdkit(`${folder}/s`, ["file", `${folder}/disk`]);
@@ -306,66 +302,11 @@ test("what cannot be opened says what to do", async () => {
   }
 });
 
-/** An authority, a server's certificate and a client's, as nbdkit and libnbd want them. */
-function makeCertificates(folder: string, host: string): void {
-  const openssl = (...args: string[]) =>
-    execFileSync("openssl", args, { cwd: folder, stdio: ["ignore", "ignore", "pipe"] });
-  mkdirSync(folder, { recursive: true });
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  openssl(
-    "req",
-    "-x509",
-    ...key,
-    "-keyout",
-    "ca-key.pem",
-    "-out",
-    "ca-cert.pem",
-    "-days",
-    "2",
-    "-subj",
-    "/CN=authority",
-  );
-  for (const [name, cn] of [
-    ["server", host],
-    ["client", "client"],
-  ] as const) {
-    openssl(
-      "req",
-      ...key,
-      "-keyout",
-      `${name}-key.pem`,
-      "-out",
-      `${name}.csr`,
-      "-subj",
-      `/CN=${cn}`,
-    );
-    writeFileSync(`${folder}/extensions`, `subjectAltName=DNS:${cn}\n`);
-    openssl(
-      "x509",
-      "-req",
-      "-in",
-      `${name}.csr`,
-      "-CA",
-      "ca-cert.pem",
-      "-CAkey",
-      "ca-key.pem",
-      "-CAcreateserial",
-      "-days",
-      "2",
-      "-extfile",
-      "extensions",
-      "-out",
-      `${name}-cert.pem`,
-    );
-  }
-}
-
 test("TLS: nbdkit that wants it, with certificates for both sides", async (context) => {
-  if (noNbdkit !== undefined) return context.skip(noNbdkit);
-  if (noOpenssl !== undefined) return context.skip(noOpenssl);
+  need(context, "nbdkit", "openssl");
   const folder = makeFolder();
   const certificates = `${folder}/pki`;
-  makeCertificates(certificates, "disks.example");
+  await makeCertificates(certificates, "disks.example");
   const args = [
     "--tls=require",
     `--tls-certificates=${certificates}`,

@@ -22,7 +22,7 @@ const LARGEST = 2 ** 32 - 1;
 let place: Place;
 let server: NbdServer;
 
-// One for all of them: what one test did to it, the next would see.
+// One for all tests: what one of them does to it, the next one sees.
 beforeAll(async () => {
   place = await Place.create();
   server = await startServer(place, ["ram0=memory:8M", "b=memory:1M"]);
@@ -285,17 +285,15 @@ test("who stalls, at whatever step, keeps nobody waiting, and the server can end
       request({ command: Command.READ }).subarray(0, 20),
     ],
   ];
-  const clients = await Promise.all(
+  await Promise.all(
     steps.flatMap((sent) =>
-      Array.from({ length: 6 }, async () => {
+      Array.from({ length: 3 }, async () => {
         const client = await RawClient.connect(server.socket);
         client.send(...sent);
-        return client;
       }),
     ),
   );
   await expectWell(server.socket, "ram0");
   await expectWell(server.socket, "b");
   expect(await server.close()).toMatchObject({ exitCode: 143 });
-  for (const client of clients) client.destroy();
 });

@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
+import { afterEach } from "vitest";
 import {
   Command,
   EXPORT_NAME_ZEROES,
@@ -86,12 +87,20 @@ export function request(fields: RequestFields): Buffer {
   return header;
 }
 
+/** Those of a test, which are gone after it: a server takes so many and no more. */
+const opened: RawClient[] = [];
+
+afterEach(() => {
+  for (const client of opened.splice(0)) client.destroy();
+});
+
 export class RawClient {
   readonly stream: Duplex;
   #wake = (): void => {};
 
   constructor(stream: Duplex) {
     this.stream = stream;
+    opened.push(this);
     // A connection that is reset is one that was closed.
     stream.on("error", () => {});
     for (const event of ["readable", "end", "close"]) stream.on(event, () => this.#wake());

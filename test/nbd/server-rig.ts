@@ -23,6 +23,8 @@ export interface ServerOptions {
   readonly listen?: string | undefined;
   /** The directory with its certificates. */
   readonly tlsCertificates?: string | undefined;
+  /** Whether clients have to have certificates, too. */
+  readonly tlsVerifyPeer?: boolean | undefined;
 }
 
 /**
@@ -33,11 +35,12 @@ export interface ServerOptions {
 export async function startServer(
   place: Place,
   discs: readonly string[],
-  { listen, tlsCertificates }: ServerOptions = {},
+  { listen, tlsCertificates, tlsVerifyPeer }: ServerOptions = {},
 ): Promise<NbdServer> {
   const uri = listen ?? `nbd+unix:///?socket=${place.path("nbd.sock")}`;
   const tls = tlsCertificates === undefined ? [] : ["--tls-certificates", tlsCertificates];
-  const running = place.start(["serve", "--json", "--listen", uri, ...tls, ...discs]);
+  const verify = tlsVerifyPeer ? ["--tls-verify-peer"] : [];
+  const running = place.start(["serve", "--json", "--listen", uri, ...tls, ...verify, ...discs]);
   return serverOf(running, await readyIn(running));
 }
 

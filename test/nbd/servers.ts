@@ -1,17 +1,11 @@
 // Other people's NBD servers as child processes, on a socket in a folder of their own.
 
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterThisTest } from "../api/rig.js";
 import { until } from "../cli/command-line.js";
-
-/** Why a tool cannot be used here; undefined if it can. */
-export function whyNot(tool: string): string | undefined {
-  const { error } = spawnSync(tool, ["--version"]);
-  return error === undefined ? undefined : `no ${tool} here: ${error.message}`;
-}
 
 /** A folder that is removed after the test; its path is short, as that of a socket is. */
 export function makeFolder(): string {

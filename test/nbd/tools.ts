@@ -5,7 +5,7 @@ import type { TestContext } from "vitest";
 import type { Ended } from "../cli/command-line.js";
 
 /** A program hangs if it takes longer than this; a test may take longer. */
-export const HANGS_MS = 60_000;
+const HANGS_MS = 60_000;
 /** For tests in which a program runs. */
 export const TOOL_TEST_MS = 90_000;
 
@@ -19,6 +19,7 @@ const TOOLS = {
   "qemu-img": { probe: ["--version"], package: "qemu-utils" },
   "qemu-io": { probe: ["--version"], package: "qemu-utils" },
   "qemu-nbd": { probe: ["--version"], package: "qemu-utils" },
+  nbdkit: { probe: ["--version"], package: "nbdkit" },
   fio: { probe: ["--enghelp=nbd"], package: "fio, built with its nbd engine" },
   openssl: { probe: ["version"], package: "openssl" },
   "mkfs.ext4": { probe: ["-V"], package: "e2fsprogs" },
