@@ -199,6 +199,7 @@ test("an endpoint tells what it is and what it exports, before, while and after 
     sectors: 2048,
     logicalBlockBytes: 4096,
     readOnly: false,
+    mayHaveHoles: true,
     attached: false,
     features: ["doorbell", "flush", "discard", "write_zeroes", "fua"],
     queues: [{ index: 0, ...free }],
