@@ -6,7 +6,7 @@ import type { Ended } from "../cli/command-line.js";
 
 /** A program hangs if it takes longer than this; a test may take longer. */
 const HANGS_MS = 60_000;
-/** For tests in which a program runs. */
+/** For tests in which a program runs, or that ask a server for much. */
 export const TOOL_TEST_MS = 90_000;
 
 /** How each is tried out, and Debian's package of it. */
