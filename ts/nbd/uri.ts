@@ -22,6 +22,9 @@ export interface NbdAddress {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
+/** More do not fit into a socket's address, and are cut off without a word by some systems. */
+const MOST_SOCKET_PATH_BYTES = 107;
+
 const SCHEMES: Readonly<Record<string, { tls: boolean; unix: boolean }>> = {
   "nbd:": { tls: false, unix: false },
   "nbds:": { tls: true, unix: false },
@@ -59,6 +62,14 @@ export function parseNbdUri(uri: string): NbdAddress {
   }
   if (scheme.unix && (url.host !== "" || !socket)) {
     throw refused(uri, "it has to name a socket: nbd+unix:///EXPORT?socket=PATH");
+  }
+  const socketBytes = new TextEncoder().encode(socket).length;
+  if (socketBytes > MOST_SOCKET_PATH_BYTES) {
+    const why = `the path of its socket has ${socketBytes} bytes`;
+    throw refused(
+      uri,
+      `${why}, at most ${MOST_SOCKET_PATH_BYTES} may be: a relative one may be shorter`,
+    );
   }
   if (!scheme.unix && socket !== undefined) {
     throw refused(uri, "a socket goes with nbd+unix:///EXPORT?socket=PATH");

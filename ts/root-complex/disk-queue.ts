@@ -21,6 +21,7 @@ export class DiskQueue extends BlockIo {
   /** @internal */
   protected readonly queue: RemoteQueue;
   readonly #buffers: HostBuffers;
+  readonly #closeListeners = new Set<() => void>();
   #closed = false;
 
   /** @internal */
@@ -84,6 +85,12 @@ export class DiskQueue extends BlockIo {
     return this.queue.isUsing(buffer);
   }
 
+  /** @internal Hears that the queue is closed, before its buffers are given back; gives what takes the listener away. */
+  onClose(listener: () => void): () => void {
+    this.#closeListeners.add(listener);
+    return () => void this.#closeListeners.delete(listener);
+  }
+
   /**
    * Gives the queue back to its disk, which hands it out again; after a failure as soon as the device
    * is known to have left it, and until then what the device may still touch stays claimed.
@@ -116,6 +123,7 @@ export class DiskQueue extends BlockIo {
   /** @internal Gives back what the device has nothing to do with; everything, if it has left the queue. */
   protected release(hasLeft: boolean): void {
     this.#closed = true;
+    for (const listener of this.#closeListeners) listener();
     this.#buffers.releaseAll((buffer) => !hasLeft && this.queue.isUsing(buffer));
     this.queue.close(hasLeft);
   }

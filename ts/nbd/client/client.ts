@@ -11,7 +11,7 @@
 // had ended, so it may happen now, and to write, to zero or to discard twice is the same as once, as nobody may touch
 // these bytes before the answer. One danger is left: a server's process that still holds the first copy, and
 // executes it after the second and after what was written there later. The old connection is destroyed before the new one
-// is made, and servers give up what they have of a connection that is gone. Flushes: client-durability.ts.
+// is made, and servers give up what they have of a connection that is gone. Flushes: durability.ts.
 
 import { BlkStatus } from "../../abi/layout.js";
 import { Command, CommandFlag, NbdError, TransmissionFlag } from "../protocol.js";
@@ -43,6 +43,7 @@ export class NbdClient implements LinkOwner {
   #outage: NodeJS.Timeout | undefined;
   /** Nobody waits for a connection any more. */
   #isDown = false;
+  #wasUp = false;
   #isTroubled = false;
   #lastLine = "";
   #isLeaving = false;
@@ -105,6 +106,7 @@ export class NbdClient implements LinkOwner {
     clearTimeout(this.#outage);
     this.#outage = undefined;
     this.#isDown = false;
+    this.#wasUp = true;
     if (this.#isTroubled) this.say("connected again");
     this.#isTroubled = false;
     for (const request of this.#waiting.splice(0)) this.#dispatch(request);
@@ -175,8 +177,14 @@ export class NbdClient implements LinkOwner {
     else if (this.#isLeaving || this.#isDown) request.settle(LOST);
     else {
       this.#waiting.push(request);
-      this.#outage ??= setTimeout(this.#giveUp, this.#options.outageMs);
+      this.#outage ??= setTimeout(this.#giveUp, this.#patienceMs);
     }
+  }
+
+  /** The first connection is none that was lost: it has the time that connecting may take. */
+  get #patienceMs(): number {
+    const { outageMs, connectTimeoutMs } = this.#options;
+    return this.#wasUp ? outageMs : Math.max(outageMs, connectTimeoutMs);
   }
 
   #idlest(): NbdLink | undefined {
@@ -190,8 +198,7 @@ export class NbdClient implements LinkOwner {
   readonly #giveUp = (): void => {
     this.#isDown = true;
     const waiting = this.#waiting.splice(0);
-    const { outageMs } = this.#options;
-    this.say(`no connection for ${outageMs} ms: ${waiting.length} requests are given up`);
+    this.say(`no connection for ${this.#patienceMs} ms: ${waiting.length} requests are given up`);
     for (const request of waiting) request.settle(LOST);
   };
 

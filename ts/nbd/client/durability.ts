@@ -78,11 +78,13 @@ export class Durability {
     void this.#listen();
   }
 
-  /** A connection of this thread is dirty, or none is any more. */
+  /** A connection of this thread is dirty, or none is any more. Called for each change, also of one that is dirty. */
   setDirty(isDirty: boolean): void {
-    if (isDirty === this.#isDirty || this.#closed) return;
+    if (this.#closed || (isDirty === this.#isDirty && this.#isIn(isDirty ? DIRTY : CLEAN))) return;
+    const wasDirty = this.#isDirty;
     this.#isDirty = isDirty;
-    if (this.#swap(isDirty ? CLEAN : DIRTY, isDirty ? DIRTY : CLEAN)) return;
+    if (isDirty !== wasDirty && this.#swap(isDirty ? CLEAN : DIRTY, isDirty ? DIRTY : CLEAN))
+      return;
     // Whoever freed it has counted what it was dirty with.
     this.#claim();
     if (isDirty) this.#swap(CLEAN, DIRTY);
@@ -145,6 +147,11 @@ export class Durability {
       }
     }
     assert(false, "more threads share a disc than it has queues");
+  }
+
+  /** Whether this thread's slot is its own still, and in that state. */
+  #isIn(state: number): boolean {
+    return Atomics.load(this.#words, this.#slot) === ((this.#owner << OWNER_SHIFT) | state);
   }
 
   /** Changes the state of this thread's slot; false if that is not its own any more. */

@@ -90,9 +90,9 @@ async function askForTls(wire: Wire, startTls: () => Promise<void>): Promise<voi
   if (reply.type !== OptionReply.ACK) {
     throw refused("TLS", reply, "nbd:// or nbd+unix:// does without it");
   }
-  // Whoever put it there did so without TLS.
-  if (wire.available > 0) throw new Error("the server sent something before TLS began");
   await startTls();
+  // The server does not speak first, so this came before TLS, perhaps from somebody else.
+  if (wire.available > 0) throw new Error("the server sent something before TLS began");
 }
 
 async function askForStructuredReplies(wire: Wire): Promise<boolean> {

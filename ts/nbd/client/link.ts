@@ -1,5 +1,5 @@
 // One connection of a client for as long as the client lives: made, lost, and made again with a growing pause between
-// attempts. It knows whether it is dirty (client-durability.ts).
+// attempts. It knows whether it is dirty (durability.ts).
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, CommandFlag, NbdError, TransmissionFlag } from "../protocol.js";
@@ -85,10 +85,11 @@ export class NbdLink implements ConnectionEvents {
   /** Flushes what was acknowledged on this connection; done once that is covered, or counted as lost. */
   flush(): Promise<void> {
     const covered = this.#acknowledged;
+    const connection = this.#connection;
     return new Promise((resolve) => {
       const ended = (outcome: number): void => {
-        // Of a connection that was lost all is counted already.
-        if (outcome !== LOST) {
+        // Of a connection that was lost all is counted already, and on another one the numbers are others.
+        if (outcome !== LOST && connection === this.#connection) {
           this.#flushed = Math.max(this.#flushed, covered);
           if (outcome !== 0) this.#owner.countLoss();
           this.#owner.dirtied();
@@ -136,36 +137,50 @@ export class NbdLink implements ConnectionEvents {
     if (!this.#abort.signal.aborted) void this.#reconnect();
   }
 
+  /** Connects, however many attempts that takes. */
   async #connect(): Promise<void> {
-    const { address, connectTimeoutMs } = this.#target;
     const { signal } = this.#abort;
-    let connected: Connected;
-    try {
-      connected = await connectNbd(address, connectTimeoutMs, signal);
-      const complaint = complaintOf(this.#target, connected.served);
-      if (complaint !== undefined) {
-        const error = new Error(`the export is not what it was: ${complaint}`);
-        connected.wire.destroy(error);
-        throw error;
-      }
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#owner.failed(error as Error);
-      return this.#reconnect();
+    let connected = await this.#attempt();
+    while (connected === undefined && !signal.aborted) {
+      await this.#pause();
+      connected = await this.#attempt();
     }
+    if (connected === undefined) return;
     if (signal.aborted) return connected.wire.destroy(new Error("the client was closed"));
     this.#connection = new NbdConnection(connected.wire, connected.served, this);
     this.#connection.start();
     if (this.isUp) this.#owner.up();
   }
 
+  async #attempt(): Promise<Connected | undefined> {
+    const { address, connectTimeoutMs } = this.#target;
+    const { signal } = this.#abort;
+    try {
+      const connected = await connectNbd(address, connectTimeoutMs, signal);
+      const complaint = complaintOf(this.#target, connected.served);
+      if (complaint !== undefined) {
+        const error = new Error(`the export is not what it was: ${complaint}`);
+        connected.wire.destroy(error);
+        throw error;
+      }
+      return connected;
+    } catch (error) {
+      if (!signal.aborted) this.#owner.failed(error as Error);
+      return undefined;
+    }
+  }
+
   async #reconnect(): Promise<void> {
+    await this.#pause();
+    await this.#connect();
+  }
+
+  async #pause(): Promise<void> {
     // Not all clients of a server at the same moment.
     const pauseMs = this.#pauseMs * (0.5 + Math.random() / 2);
     this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
     const { signal } = this.#abort;
     await sleep(pauseMs, undefined, { signal }).catch(() => {});
-    if (!signal.aborted) await this.#connect();
   }
 }
 

@@ -78,13 +78,15 @@ export class Answers {
   }
 
   #post(span: Span, write: (view: DataView, at: number) => number): void {
-    this.#outbox.post(span, write(this.#outbox.view, this.#outbox.placeOf(span)));
+    // Nobody hears it, and the memory may be somebody else's now.
+    if (this.#socket.destroyed) this.#outbox.drop(span);
+    else this.#outbox.post(span, write(this.#outbox.view, this.#outbox.placeOf(span)));
   }
 
   /** An answer whose place is not free, as the disk may still write there. */
   #sendAlone(write: (view: DataView, at: number) => number): void {
     const bytes = new Uint8Array(MOST_ERROR_BYTES);
     const length = write(new DataView(bytes.buffer), 0);
-    this.#socket.write(bytes.subarray(0, length));
+    this.#outbox.postAlone(bytes.subarray(0, length));
   }
 }

@@ -21,10 +21,13 @@ export class ConnectionMemory {
   readonly #disk: NbdDisk;
   /** Where the disk reads and writes in place; undefined if it has no such memory left, and what it does is copied. */
   readonly #buffer: Uint8Array | undefined;
+  readonly #forget: (() => void) | undefined;
 
-  constructor(disk: NbdDisk) {
+  /** @param onLost - hears that the disk is no more, and the memory somebody else's from now on */
+  constructor(disk: NbdDisk, onLost: () => void) {
     this.#disk = disk;
     this.#buffer = allocate(disk);
+    this.#forget = disk.onClose?.(onLost);
     const all = this.#buffer ?? new Uint8Array(CONNECTION_BYTES);
     this.intake = all.subarray(0, INTAKE_BYTES);
     this.scanner = all.subarray(INTAKE_BYTES, INTAKE_BYTES + SCAN_BYTES);
@@ -38,6 +41,7 @@ export class ConnectionMemory {
 
   /** Gives it back, as soon as the disk is done with it. */
   giveBack(): void {
+    this.#forget?.();
     const buffer = this.#buffer;
     if (buffer === undefined) return;
     try {

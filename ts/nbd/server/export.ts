@@ -13,6 +13,8 @@ export interface NbdDisk extends BlockIo {
   free?(buffer: Uint8Array): void;
   /** @internal Whether the device may still read or write some byte of a buffer of `allocate`. */
   isUsing?(buffer: Uint8Array): boolean;
+  /** @internal Hears that the disk is no more, before buffers of `allocate` are; gives what takes the listener away. */
+  onClose?(listener: () => void): () => void;
 }
 
 /** What a server offers under a name. */
@@ -56,7 +58,8 @@ export function transmissionFlags(exported: NbdExport, structured: boolean): num
   if (structured) flags |= TransmissionFlag.SEND_DF;
   if (has(Feature.FLUSH)) flags |= TransmissionFlag.SEND_FLUSH;
   if (readOnly) return flags | TransmissionFlag.READ_ONLY;
-  if (has(Feature.FUA) || has(Feature.FLUSH)) flags |= TransmissionFlag.SEND_FUA;
+  // A request of several parts ends with a flush.
+  if (has(Feature.FLUSH)) flags |= TransmissionFlag.SEND_FUA;
   if (has(Feature.DISCARD)) flags |= TransmissionFlag.SEND_TRIM;
   if (has(Feature.WRITE_ZEROES)) {
     flags |= TransmissionFlag.SEND_WRITE_ZEROES | TransmissionFlag.SEND_FAST_ZERO;

@@ -2,6 +2,7 @@
 // an answer, also one that is unknown, too long or makes no sense. What was agreed on before TLS is forgotten.
 
 import type { Socket } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   BASE_ALLOCATION,
   EXPORT_NAME_ZEROES,
@@ -58,6 +59,8 @@ export async function shakeHands(socket: Socket, terms: Terms): Promise<Welcome>
   for (;;) {
     const agreement = await handshake.takeOption();
     if (agreement !== undefined) return { socket: handshake.socket, agreement };
+    // A client may send options faster than they are answered: one of each client's a turn.
+    await nextTurn();
   }
 }
 

@@ -65,6 +65,12 @@ export class Outbox {
     }
   }
 
+  /** Sends an answer that has no room of its own, behind those that are ready. */
+  postAlone(bytes: Uint8Array): void {
+    this.#send();
+    this.#socket.write(bytes);
+  }
+
   /** Gives room back without an answer. */
   drop(span: Span): void {
     this.#ring.release(span);

@@ -28,6 +28,7 @@ export class Scanner {
   readonly #grain: number;
   /** One at a time has the buffer. */
   #last: Promise<unknown> = Promise.resolve();
+  #isStopped = false;
 
   /** @param buffer - of `SCAN_BYTES` */
   constructor(disk: NbdDisk, buffer: Uint8Array) {
@@ -65,6 +66,11 @@ export class Scanner {
     return this.#eachChunk(offset, length, () => true);
   }
 
+  /** The client says no more, and may be gone: a request ends with the first that is read for it. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
   #eachChunk(
     offset: number,
     length: number,
@@ -75,7 +81,7 @@ export class Scanner {
       for (let at = offset; at < end; at += SCAN_BYTES) {
         const bytes = Math.min(SCAN_BYTES, end - at);
         await this.#read(at, bytes);
-        if (!look(at, bytes)) return;
+        if (!look(at, bytes) || this.#isStopped) return;
       }
     });
     this.#last = done.catch(() => {});

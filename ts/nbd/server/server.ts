@@ -42,6 +42,8 @@ export interface NbdServerOptions {
 
 /** After this those who do not take their answers are left without them. */
 const CLOSE_GRACE_MS = 5000;
+/** A connection that is silent is probed after this. */
+const KEEP_ALIVE_MS = 60_000;
 
 /**
  * Serves disks to NBD clients: QEMU, nbdcopy, fio, the Linux kernel. Reads and writes go between the sockets and a
@@ -110,6 +112,7 @@ export class NbdServer {
       requiresTls: address.tls,
       isEnding: () => server.#isEnding,
     };
+    listener.on("error", (error) => log(`a client could not be accepted: ${error.message}`));
     listener.on("connection", (socket) => {
       if (server.#connections.size >= maxConnections) {
         log(`a client was turned away: there are ${maxConnections} already`);
@@ -117,6 +120,8 @@ export class NbdServer {
         return;
       }
       socket.setNoDelay(true);
+      // A client that is gone without a word is noticed.
+      socket.setKeepAlive(true, KEEP_ALIVE_MS);
       const connection = new Connection(socket, { terms, handshakeTimeoutMs, log });
       server.#connections.add(connection);
       void connection.done.then(() => server.#connections.delete(connection));

@@ -93,7 +93,7 @@ export class Transmission implements ByteSink {
     this.#agreement = agreement;
     this.#breach = events.breach;
     this.#onEnd = events.end;
-    this.#memory = new ConnectionMemory(disk);
+    this.#memory = new ConnectionMemory(disk, () => this.#dropClient("its disk was detached"));
     this.#intake = new Intake(this.#memory.intake);
     this.#scanner = new Scanner(disk, this.#memory.scanner);
     this.#source = new ByteSource(socket, this);
@@ -111,6 +111,7 @@ export class Transmission implements ByteSink {
   /** Nothing more is taken up; the connection ends when what was is answered. */
   end(): void {
     this.#isOver = true;
+    this.#scanner.stop();
     this.#intake.skip(this.#intake.available);
     if (this.#writing !== undefined) {
       // The rest of its data will not come.
@@ -333,7 +334,7 @@ export class Transmission implements ByteSink {
       this.#endPart(request);
     }
     if (this.#isClosed) this.#closed();
-    else if (this.#isHeldUp) this.#goOn();
+    else if (this.#isHeldUp || this.#isOver) this.#goOn();
   };
 
   /** A part of a request is done, or the last of its data has come. */
@@ -356,7 +357,12 @@ export class Transmission implements ByteSink {
   #tellExtents(request: NbdRequest): void {
     const { offset, length, flags } = request;
     const { exported } = this.#agreement;
-    const mayHaveHoles = exported.mayHaveHoles?.();
+    let mayHaveHoles: boolean | undefined;
+    try {
+      mayHaveHoles = exported.mayHaveHoles?.();
+    } catch {
+      // It cannot tell, as its disc is gone: what the disk says of that is the answer.
+    }
     const zero =
       mayHaveHoles === undefined ? ExtentState.ZERO : ExtentState.ZERO | ExtentState.HOLE;
     const most = (flags & CommandFlag.REQ_ONE) === 0 ? MOST_EXTENTS : 1;
@@ -398,14 +404,17 @@ export class Transmission implements ByteSink {
 
   #dropClient(why: string): void {
     this.#isOver = true;
-    this.#breach(why);
+    this.#reading = undefined;
+    this.#writing = undefined;
     this.#source.socket.destroy();
+    this.#breach(why);
   }
 
   /** The socket is closed. What the disk has of it comes to its end, and then the memory is free. */
   #closed(): void {
     this.#isClosed = true;
     this.#isOver = true;
+    this.#scanner.stop();
     this.#reading = undefined;
     this.#writing = undefined;
     if (this.#inFlight > 0) return;
