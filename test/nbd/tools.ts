@@ -12,6 +12,7 @@ export const TOOL_TEST_MS = 90_000;
 /** How each is tried out, and Debian's package of it. */
 const TOOLS = {
   nbdinfo: { probe: ["--version"], package: "libnbd-bin" },
+  nbdkit: { probe: ["--version"], package: "nbdkit" },
   nbdcopy: { probe: ["--version"], package: "libnbd-bin" },
   nbdfuse: { probe: ["--version"], package: "libnbd-bin" },
   // A Python without libnbd has nothing to run it with.

@@ -22,6 +22,8 @@ export class DiskQueue extends BlockIo {
   protected readonly queue: RemoteQueue;
   readonly #buffers: HostBuffers;
   #closed = false;
+  /** Whether the device was seen to leave the queue. */
+  #hasLeft = false;
 
   /** @internal */
   constructor(bus: Bus, parts: QueueParts, onSuspect?: () => void) {
@@ -79,9 +81,15 @@ export class DiskQueue extends BlockIo {
     this.#buffers.release(buffer);
   }
 
+  /** @internal Has a buffer of `allocate` be the caller's until `free`, also when the queue is closed. */
+  keep(buffer: Uint8Array): void {
+    this.#buffers.check(buffer);
+    this.#buffers.keep(buffer);
+  }
+
   /** @internal Whether the device may still read or write some byte of a buffer in host memory. */
   isUsing(buffer: Uint8Array): boolean {
-    return this.queue.isUsing(buffer);
+    return !this.#hasLeft && this.queue.isUsing(buffer);
   }
 
   /**
@@ -116,7 +124,8 @@ export class DiskQueue extends BlockIo {
   /** @internal Gives back what the device has nothing to do with; everything, if it has left the queue. */
   protected release(hasLeft: boolean): void {
     this.#closed = true;
-    this.#buffers.releaseAll((buffer) => !hasLeft && this.queue.isUsing(buffer));
+    this.#hasLeft = hasLeft;
+    this.#buffers.releaseAll((buffer) => this.isUsing(buffer));
     this.queue.close(hasLeft);
   }
 }

@@ -8,6 +8,8 @@ export class HostBuffers {
   readonly #diskName: string;
   /** Bytes of each buffer, by its address. */
   readonly #allocated = new Map<number, number>();
+  /** Addresses of those that stay their user's when the queue is closed. */
+  readonly #kept = new Set<number>();
 
   constructor(bus: Bus, diskName: string) {
     this.#bus = bus;
@@ -38,18 +40,25 @@ export class HostBuffers {
     );
   }
 
+  /** Has a buffer that was checked stay its user's, until it is released. */
+  keep(buffer: Uint8Array): void {
+    this.#kept.add(buffer.byteOffset);
+  }
+
   /** Gives back a buffer that was checked. */
   release(buffer: Uint8Array): void {
+    this.#kept.delete(buffer.byteOffset);
     this.#allocated.delete(buffer.byteOffset);
     this.#bus.hostPages.release(buffer.byteOffset);
   }
 
-  /** Gives back all that the device has nothing to do with, and forgets the others. */
+  /** Gives back all that is not kept, and that the device has nothing to do with; forgets the others. */
   releaseAll(isUsed: (buffer: Uint8Array) => boolean): void {
     for (const [address, bytes] of this.#allocated) {
+      if (this.#kept.has(address)) continue;
       const buffer = new Uint8Array(this.#bus.buffer, address, bytes);
       if (!isUsed(buffer)) this.#bus.hostPages.release(address);
+      this.#allocated.delete(address);
     }
-    this.#allocated.clear();
   }
 }

@@ -43,7 +43,7 @@ export class ConnectionMemory {
     try {
       this.#disk.free?.(buffer);
     } catch (error) {
-      // Any other says that the disk is gone, and its memory with it.
+      // Any other says that it is not the disk's any more.
       if (!(error instanceof BlockptError && error.code === "ERR_BLOCKPT_BUSY")) return;
       setTimeout(() => this.giveBack(), RETRY_MS).unref();
     }
@@ -52,7 +52,10 @@ export class ConnectionMemory {
 
 function allocate(disk: NbdDisk): Uint8Array | undefined {
   try {
-    return disk.allocate?.(CONNECTION_BYTES);
+    const buffer = disk.allocate?.(CONNECTION_BYTES);
+    // The client's next bytes go there, whether the disk is attached then or not.
+    if (buffer !== undefined) disk.keep?.(buffer);
+    return buffer;
   } catch (error) {
     if (error instanceof BlockptError && error.code === "ERR_BLOCKPT_NO_SPACE") return undefined;
     throw error;

@@ -11,6 +11,8 @@ export interface NbdDisk extends BlockIo {
   allocate?(bytes: number): Uint8Array;
   /** Gives a buffer of `allocate` back. */
   free?(buffer: Uint8Array): void;
+  /** @internal Has a buffer of `allocate` be the caller's until `free`, also when the disk is detached. */
+  keep?(buffer: Uint8Array): void;
   /** @internal Whether the device may still read or write some byte of a buffer of `allocate`. */
   isUsing?(buffer: Uint8Array): boolean;
 }

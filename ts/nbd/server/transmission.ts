@@ -354,20 +354,23 @@ export class Transmission implements ByteSink {
   }
 
   #tellExtents(request: NbdRequest): void {
-    const { offset, length, flags } = request;
-    const { exported } = this.#agreement;
-    const mayHaveHoles = exported.mayHaveHoles?.();
-    const zero =
-      mayHaveHoles === undefined ? ExtentState.ZERO : ExtentState.ZERO | ExtentState.HOLE;
-    const most = (flags & CommandFlag.REQ_ONE) === 0 ? MOST_EXTENTS : 1;
-    const found =
-      mayHaveHoles === false
-        ? Promise.resolve<Extent[]>([{ length, isZero: false }])
-        : this.#scanner.findExtents(offset, length, most);
-    this.#background(found, request, (extents) => {
+    this.#background(this.#findExtents(request), request, ({ extents, zero }) => {
       this.#requests--;
       this.#answers.extents(request, extents, zero);
     });
+  }
+
+  /** Extents, and the state of those that are zero; rejected, too, if whoever exports the disk throws. */
+  async #findExtents({ offset, length, flags }: NbdRequest): Promise<{
+    readonly extents: readonly Extent[];
+    readonly zero: number;
+  }> {
+    const mayHaveHoles = this.#agreement.exported.mayHaveHoles?.();
+    if (mayHaveHoles === false) return { extents: [{ length, isZero: false }], zero: 0 };
+    const hole = mayHaveHoles === true ? ExtentState.HOLE : 0;
+    const most = (flags & CommandFlag.REQ_ONE) === 0 ? MOST_EXTENTS : 1;
+    const extents = await this.#scanner.findExtents(offset, length, most);
+    return { extents, zero: ExtentState.ZERO | hole };
   }
 
   /** Waits for what is done beside the requests. */
