@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { parseNbdUri } from "blockpt/nbd";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parseServedDisc } from "../../ts/cli/run/disc-option.js";
-import { Option } from "../../ts/nbd/protocol.js";
+import { NbdError, Option } from "../../ts/nbd/protocol.js";
 import { afterThisTest } from "../api/rig.js";
 import { expectWell, RawClient } from "../nbd/raw-client.js";
 import { startRunWithServer, startServer } from "../nbd/server-rig.js";
@@ -102,12 +102,20 @@ describe("blockpt run --nbd", () => {
     const server = await startRunWithServer(place, ["--disc", RAM]);
     expect(await namesOf(server.socket)).toEqual(["ram0"]);
     await expectWell(server.socket, "ram0");
-    const two = 'functions: { func1: { discs: { late: { disc_name: "memory:64K" } } } }\n';
-    await writeFile(place.path("disks.yaml"), two);
-    const applied = await place.run(["apply", place.path("disks.yaml")]);
-    expect(applied).toMatchObject({ exitCode: 0, stderr: "" });
-    const names = await namesOf(server.socket);
-    expect(names).toContain("late");
+    const user = await RawClient.open(server.socket, "ram0");
+    const apply = async (document: string): Promise<void> => {
+      await writeFile(place.path("disks.yaml"), document);
+      const applied = await place.run(["apply", place.path("disks.yaml")]);
+      expect(applied).toMatchObject({ exitCode: 0, stderr: "" });
+    };
+    await apply(
+      'functions: { func1: { discs: { late: { disc_name: "memory:64K" } } } }\n' +
+        "remote_disks: { late: { attach: true }, ram0: { attach: false } }\n",
+    );
+    expect(await namesOf(server.socket)).toEqual(["late"]);
+    await expectWell(server.socket, "late");
+    // Who was there is told, and nobody else hears of it.
+    expect(await user.write(0, Buffer.alloc(512))).toBe(NbdError.ESHUTDOWN);
     await expectWell(server.socket, "late");
     expect(await server.close()).toMatchObject({ exitCode: 143, stderr: "" });
   });
@@ -123,9 +131,9 @@ describe("what cannot be understood exits 2 with one line", () => {
   test.each([
     [["serve"], "missing required argument 'disc'"],
     [["serve", "--", "true"], "a disc to serve is wanted, before --"],
-    [["serve", "a=x", "a=y"], "Two are called a: give one a NAME=."],
+    [["serve", "a=x", "a=y"], "Two are called a: give one a NAME="],
     [["serve", "x/disk.img", "y/disk.img"], "Two are called disk.img"],
-    [["serve", "disk.img,rw"], "ro, queues, partition or name may stand there"],
+    [["serve", "disk.img,rw"], "ro may stand there"],
     [["serve", "a="], "memory:SIZE or an NBD URI is wanted behind a="],
     [["serve", RAM, "--listen", "localhost:10809"], "nbd://HOST"],
     [["serve", RAM, "--listen", "http://localhost"], "nbd+unix:///EXPORT?socket=PATH"],

@@ -71,7 +71,8 @@ const batches: fc.Arbitrary<Batch> = fc.record({
     )
     .map((steps) =>
       steps.map(({ at, ...step }, slot) => {
-        if (step.command === Command.FLUSH && at % 3 > 0) return { ...step, offset: 0, lenBytes: 0 };
+        if (step.command === Command.FLUSH && at % 3 > 0)
+          return { ...step, offset: 0, lenBytes: 0 };
         return { ...step, offset: slot * SLOT_BYTES + at, lenBytes: fitting(step, at) };
       }),
     ),
@@ -129,7 +130,10 @@ interface Outcome {
   readonly data: Buffer;
 }
 
-async function simpleOutcome(client: RawClient, steps: readonly Step[]): Promise<[number, Outcome]> {
+async function simpleOutcome(
+  client: RawClient,
+  steps: readonly Step[],
+): Promise<[number, Outcome]> {
   const header = await client.read(16);
   expect(header.readUInt32BE(0)).toBe(0x67446698);
   const error = header.readUInt32BE(4);
@@ -283,15 +287,18 @@ describe.each(Object.keys(kinds))("of a %s disc", (kind) => {
   ])("with $replies replies", { timeout: 120_000 }, async ({ replies, open }) => {
     const { disk } = await attachAll({ a: kinds[kind] as (bus: Bus) => MemoryDisc });
     const server: NbdServer = await listen([{ name: "a", disk }]);
-    const runs = fc.asyncProperty(fc.array(batches, { minLength: 1, maxLength: 6 }), async (all) => {
-      // Each begins with zeros.
-      await disk.writeZeroes(0, SIZE_BYTES);
-      const client = await open(server, "a");
-      const model = new Model(client, replies === "structured", kind === "memory");
-      for (const batch of all) await model.carryOut(batch);
-      await model.checkAll(disk);
-      client.destroy();
-    });
+    const runs = fc.asyncProperty(
+      fc.array(batches, { minLength: 1, maxLength: 6 }),
+      async (all) => {
+        // Each begins with zeros.
+        await disk.writeZeroes(0, SIZE_BYTES);
+        const client = await open(server, "a");
+        const model = new Model(client, replies === "structured", kind === "memory");
+        for (const batch of all) await model.carryOut(batch);
+        await model.checkAll(disk);
+        client.destroy();
+      },
+    );
     await fc.assert(runs, { numRuns: RUNS });
   });
 });
