@@ -15,8 +15,8 @@ const KIB = 1024;
 /** A batch's requests have a slot of the disk each. */
 const SLOT_BYTES = 1536 * KIB;
 const SLOTS = 8;
-/** Its end is in the middle of the last slot. */
-const SIZE_BYTES = SLOT_BYTES * SLOTS - 512 * KIB;
+/** Its end is early in the last slot, which a batch's first request has. */
+const SIZE_BYTES = SLOT_BYTES * (SLOTS - 1) + 64 * KIB;
 const WHOLE_BYTES = 1024 * KIB;
 const RUNS = 25;
 
@@ -70,7 +70,8 @@ const batches: fc.Arbitrary<Batch> = fc.record({
       { minLength: 1, maxLength: SLOTS },
     )
     .map((steps) =>
-      steps.map(({ at, ...step }, slot) => {
+      steps.map(({ at, ...step }, index) => {
+        const slot = SLOTS - 1 - index;
         if (step.command === Command.FLUSH && at % 3 > 0)
           return { ...step, offset: 0, lenBytes: 0 };
         return { ...step, offset: slot * SLOT_BYTES + at, lenBytes: fitting(step, at) };
