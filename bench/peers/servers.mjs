@@ -156,7 +156,9 @@ export async function startServer({ peer, tool, args, exportName, pidFile }, pla
   const { directory, socket } = place;
   const [program, ...first] = tool === undefined ? [process.execPath, CLI] : [tool];
   const stdio = /** @type {const} */ (["ignore", "ignore", "pipe"]);
-  const child = spawn(program, [...first, ...args(place)], { cwd: directory, stdio });
+  // What a server has besides its socket is in its own directory, too.
+  const env = { ...process.env, XDG_RUNTIME_DIR: directory };
+  const child = spawn(program, [...first, ...args(place)], { cwd: directory, stdio, env });
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text) => {
     stderr += text;

@@ -80,6 +80,11 @@ describe("what is offered", () => {
     { words: ["run", "--", ""], last: ":commands" },
     { words: ["run", "--disc", "a=b", "--", "-"], last: ":commands" },
     { words: ["run", "--", "make", "--engine", ""], last: ":files" },
+    { words: ["serve", ""], last: ":files" },
+    { words: ["serve", "a.img", "--listen", "nbd://localhost", ""], last: ":files" },
+    { words: ["serve", "--listen", ""], last: ":nothing" },
+    { words: ["serve", "--tls-certificates", ""], last: ":files" },
+    { words: ["run", "--tls-certificates="], last: ":files\t--tls-certificates=" },
     { words: ["inspect", "--socket", ""], last: ":files" },
     { words: ["inspect", "--watch", ""], last: ":nothing" },
     {

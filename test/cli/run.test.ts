@@ -221,7 +221,7 @@ describe("--disc", () => {
     ["a=b,name=x,,=y,ro", "a", { disc_name: "b", export_name: "x,=y", read_only: true }],
     ["a=memory:64M", "a", { disc_name: "memory:64M" }],
   ])("%s", (text, name, disc) => {
-    expect(parseDiscOption(text)).toEqual({ name, disc });
+    expect(parseDiscOption(text)).toEqual({ name, label: `--disc ${name}`, disc });
   });
 
   test.each([

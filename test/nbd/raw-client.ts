@@ -22,11 +22,21 @@ import {
   REQUEST_MAGIC,
   SIMPLE_REPLY_BYTES,
   SIMPLE_REPLY_MAGIC,
+  STRUCTURED_REPLY_BYTES,
+  STRUCTURED_REPLY_MAGIC,
 } from "../../ts/nbd/protocol.js";
 
 export interface Reply {
   readonly option: number;
   readonly reply: number;
+  readonly data: Buffer;
+}
+
+/** A part of a structured reply. */
+export interface Chunk {
+  readonly flags: number;
+  readonly type: number;
+  readonly cookie: bigint;
   readonly data: Buffer;
 }
 
@@ -106,16 +116,17 @@ export class RawClient {
     for (const event of ["readable", "end", "close"]) stream.on(event, () => this.#wake());
   }
 
-  static async connect(path: string): Promise<RawClient> {
-    const socket = connect(path);
+  /** @param place - a Unix socket's path, or a port of this machine */
+  static async connect(place: string | number): Promise<RawClient> {
+    const socket = typeof place === "string" ? connect(place) : connect(place, "127.0.0.1");
     const client = new RawClient(socket);
     await once(socket, "connect");
     return client;
   }
 
   /** One that is ready for requests, without structured replies. */
-  static async open(path: string, name: string): Promise<RawClient> {
-    const client = await RawClient.connect(path);
+  static async open(place: string | number, name: string): Promise<RawClient> {
+    const client = await RawClient.connect(place);
     await client.greet();
     await client.go(name);
     return client;
@@ -208,6 +219,17 @@ export class RawClient {
     return { cookie: header.readBigUInt64BE(8), error, data };
   }
 
+  async chunk(): Promise<Chunk> {
+    const header = await this.read(STRUCTURED_REPLY_BYTES);
+    if (header.readUInt32BE(0) !== STRUCTURED_REPLY_MAGIC) throw new Error(header.toString("hex"));
+    return {
+      flags: header.readUInt16BE(4),
+      type: header.readUInt16BE(6),
+      cookie: header.readBigUInt64BE(8),
+      data: await this.read(header.readUInt32BE(16)),
+    };
+  }
+
   /** A request that has no data but its answer's; resolves with the error, and with the data. */
   async carryOut(fields: RequestFields): Promise<{ error: number; data: Buffer }> {
     this.send(request(fields));
@@ -228,8 +250,8 @@ export class RawClient {
 }
 
 /** Fails unless a server takes a new client, and keeps what that writes. */
-export async function expectWell(path: string, name: string): Promise<void> {
-  const client = await RawClient.open(path, name);
+export async function expectWell(place: string | number, name: string): Promise<void> {
+  const client = await RawClient.open(place, name);
   const data = randomBytes(65536);
   const error = await client.write(0, data);
   const found = await client.readDisc(0, data.length);

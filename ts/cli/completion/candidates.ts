@@ -90,6 +90,7 @@ async function valueAt({ flags, argChoices }: Option, word: string): Promise<Com
   switch (/[<[](\w+)/.exec(flags)?.[1]) {
     case "file":
     case "path":
+    case "directory":
       return FILES;
     case "disc": {
       const [prefix] = /^[^=]*=/.exec(word) ?? [];

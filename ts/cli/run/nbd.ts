@@ -1,8 +1,14 @@
 // The NBD servers of `blockpt run` and `blockpt serve`: every attached disk is an export, by the name of its disc.
 
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { type NbdExport, NbdServer, type NbdTlsOptions, parseNbdUri } from "blockpt/nbd";
+import { join, resolve } from "node:path";
+import {
+  formatNbdUri,
+  type NbdExport,
+  NbdServer,
+  type NbdTlsOptions,
+  parseNbdUri,
+} from "blockpt/nbd";
 import { type Command, InvalidArgumentError } from "commander";
 import { clearPath } from "../control/socket-path.js";
 import { CliError, failureOf } from "../failure.js";
@@ -97,10 +103,13 @@ export async function startNbd(
   const exports = { [Symbol.iterator]: () => exportsOf(machine)[Symbol.iterator]() };
   try {
     for (const uri of uris) {
-      const { socketPath } = parseNbdUri(uri);
+      const address = parseNbdUri(uri);
+      // Others have other working directories.
+      const socketPath = address.socketPath && resolve(address.socketPath);
       if (socketPath !== undefined) await clearPath(socketPath);
+      const place = formatNbdUri({ ...address, socketPath });
       const heard = (line: string): void => log(`nbd: ${line}`);
-      servers.push(await NbdServer.listen({ uri, exports, tls, log: heard }));
+      servers.push(await NbdServer.listen({ uri: place, exports, tls, log: heard }));
     }
   } catch (error) {
     await close();

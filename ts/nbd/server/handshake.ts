@@ -24,7 +24,7 @@ import { Disconnected, HandshakeStream } from "./handshake-stream.js";
 import { Message } from "./message.js";
 import { BadOption, readContextQuery, readSelection } from "./option-data.js";
 import { ALLOCATION_CONTEXT } from "./reply.js";
-import { type Agreement, MOST_WHOLE_BYTES } from "./request.js";
+import type { Agreement } from "./request.js";
 
 /** What the server does for every client. */
 export interface Terms {
@@ -206,7 +206,7 @@ class Handshake {
         .u16(Info.BLOCK_SIZE)
         .u32(disk.logicalBlockBytes)
         .u32(preferredBlockBytes(disk))
-        .u32(this.#structured ? MAX_PAYLOAD_BYTES : MOST_WHOLE_BYTES),
+        .u32(MAX_PAYLOAD_BYTES),
     );
     if (disk.logicalBlockBytes > MIN_BLOCK_BYTES && !wanted.includes(Info.BLOCK_SIZE)) {
       const why = `this export has blocks of ${disk.logicalBlockBytes} bytes: ask for the block size`;

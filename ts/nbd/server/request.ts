@@ -40,8 +40,8 @@ export interface Agreement {
   readonly blockStatus: boolean;
 }
 
-/** Most bytes of a read whose answer may not come in parts: of one without chunks, or with DF. */
-export const MOST_WHOLE_BYTES = 1024 * 1024;
+/** Most bytes of a read that is done in one piece: it is refused above that with DF, and done part after part without chunks. */
+const MOST_WHOLE_BYTES = 1024 * 1024;
 
 /** The flags that each command may have, besides FUA: who offers that has to bear with it everywhere. */
 const FLAGS: Readonly<Record<number, number>> = {
@@ -93,14 +93,18 @@ export function complaintOf(request: NbdRequest, agreement: Agreement): number {
   return (flags & CommandFlag.FAST_ZERO) !== 0 && !isFast ? NbdError.ENOTSUP : 0;
 }
 
-/** Whether the answer to a read has to be in one piece. */
-export function isWhole({ flags }: NbdRequest, { structured }: Agreement): boolean {
-  return !structured || (flags & CommandFlag.DF) !== 0;
+/** Whether the parts of a read have to come in order, with nothing between: a simple answer is one piece to its client. */
+export function isInOrder({ length }: NbdRequest, { structured }: Agreement): boolean {
+  return !structured && length > MOST_WHOLE_BYTES;
+}
+
+/** Whether a read is done in one piece. */
+export function isWhole({ flags, length }: NbdRequest, { structured }: Agreement): boolean {
+  return structured ? (flags & CommandFlag.DF) !== 0 : length <= MOST_WHOLE_BYTES;
 }
 
 function longReadComplaint(request: NbdRequest, agreement: Agreement): number {
-  if (isWhole(request, agreement))
-    return agreement.structured ? NbdError.EOVERFLOW : NbdError.EINVAL;
+  if (isWhole(request, agreement)) return NbdError.EOVERFLOW;
   return request.length > MAX_PAYLOAD_BYTES ? NbdError.EINVAL : 0;
 }
 

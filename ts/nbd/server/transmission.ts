@@ -25,7 +25,7 @@ import { ConnectionMemory } from "./connection-memory.js";
 import { errorOf } from "./export.js";
 import { Intake } from "./intake.js";
 import { Outbox } from "./outbox.js";
-import { type Agreement, complaintOf, isWhole, type NbdRequest } from "./request.js";
+import { type Agreement, complaintOf, isInOrder, isWhole, type NbdRequest } from "./request.js";
 import { type Extent, Scanner } from "./scanner.js";
 import type { Span } from "./span-ring.js";
 
@@ -262,8 +262,10 @@ export class Transmission implements ByteSink {
   /** Takes up a part of a read; false if there is no room for it now. */
   #takeRoom(reading: Progress): boolean {
     const { request, offset, rest } = reading;
+    const inOrder = isInOrder(request, this.#agreement);
+    if (inOrder && (this.#inFlight > 0 || this.#requests > 1)) return false;
     const bytes = Math.min(rest, this.#partBytes(request));
-    const head = this.#answers.headBytes;
+    const head = inOrder && offset > request.offset ? 0 : this.#answers.headBytes;
     const span = this.#outbox.claim(head + bytes);
     if (span === undefined) return false;
     reading.offset += bytes;
@@ -318,11 +320,7 @@ export class Transmission implements ByteSink {
     const code = error === undefined ? 0 : errorOf(error, request.command);
     // A request that was given up may still be the disk's, and its memory with it.
     const isKept = error !== undefined && buffer !== undefined && this.#memory.isUsed(buffer);
-    if (opf === Operation.READ) {
-      request.parts--;
-      if (request.parts === 0) this.#requests--;
-      this.#answers.endPart(request, part, span as Span, code, isKept);
-    }
+    if (opf === Operation.READ) this.#endRead(part, request, code, isKept);
     if (opf === Operation.WRITE && span !== undefined && !isKept) this.#intake.release(span);
     part.buffer = undefined;
     part.span = undefined;
@@ -336,6 +334,22 @@ export class Transmission implements ByteSink {
     if (this.#isClosed) this.#closed();
     else if (this.#isHeldUp || this.#isOver) this.#goOn();
   };
+
+  #endRead(part: Part, request: NbdRequest, code: number, isKept: boolean): void {
+    const span = part.span as Span;
+    const inOrder = isInOrder(request, this.#agreement);
+    const hasBegun = inOrder && part.startSector * SECTOR_BYTES > request.offset;
+    if (inOrder && code !== 0) {
+      this.#reading = undefined;
+      request.parts = 1;
+    }
+    request.parts--;
+    if (request.parts === 0) this.#requests--;
+    if (!hasBegun) this.#answers.endPart(request, part, span, code, isKept);
+    else if (code === 0) this.#outbox.post(span, part.lenBytes);
+    else
+      this.#dropClient("a read failed when its answer had begun, and could not be said any more");
+  }
 
   /** A part of a request is done, or the last of its data has come. */
   #endPart(request: NbdRequest): void {
