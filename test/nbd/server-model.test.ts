@@ -116,10 +116,8 @@ function errorsOf(step: Step, structured: boolean, canDiscard: boolean): number[
     const grows = command === Command.WRITE || command === Command.WRITE_ZEROES;
     errors.add(grows ? NbdError.ENOSPC : NbdError.EINVAL);
   }
-  if (command === Command.READ && lenBytes > WHOLE_BYTES) {
-    if (!structured) errors.add(NbdError.EINVAL);
-    else if ((flags & CommandFlag.DF) !== 0) errors.add(NbdError.EOVERFLOW);
-  }
+  const isWhole = structured && (flags & CommandFlag.DF) !== 0;
+  if (command === Command.READ && isWhole && lenBytes > WHOLE_BYTES) errors.add(NbdError.EOVERFLOW);
   const isFast = (flags & CommandFlag.FAST_ZERO) !== 0;
   if (command === Command.WRITE_ZEROES && isFast && !canDiscard) errors.add(NbdError.ENOTSUP);
   return [...errors];

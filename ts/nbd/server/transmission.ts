@@ -78,6 +78,8 @@ export class Transmission implements ByteSink {
   /** Nothing more is taken from the socket. */
   #isOver = false;
   #isClosed = false;
+  /** Nothing is left of it. */
+  #isDone = false;
   readonly #onEnd: () => void;
 
   /**
@@ -431,7 +433,8 @@ export class Transmission implements ByteSink {
     this.#scanner.stop();
     this.#reading = undefined;
     this.#writing = undefined;
-    if (this.#inFlight > 0) return;
+    if (this.#inFlight > 0 || this.#isDone) return;
+    this.#isDone = true;
     this.#memory.giveBack();
     this.#onEnd();
   }
