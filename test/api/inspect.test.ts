@@ -212,6 +212,7 @@ test("an endpoint tells what it is and what it exports, before, while and after 
     sectors: 128,
     logicalBlockBytes: 512,
     readOnly: true,
+    mayHaveHoles: false,
     attached: true,
     features: ["doorbell", "flush", "write_zeroes", "fua", "resize"],
   });

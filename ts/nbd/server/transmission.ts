@@ -68,6 +68,8 @@ export class Transmission implements ByteSink {
   readonly #parts: Part[] = [];
   #writing: Progress | undefined;
   #reading: Progress | undefined;
+  /** A read whose parts have to come in order: nothing else is taken up before its last is on its way. */
+  #inOrder: NbdRequest | undefined;
   /** Taken up, and not answered. */
   #requests = 0;
   /** Parts that the disk has. */
@@ -186,7 +188,7 @@ export class Transmission implements ByteSink {
       this.end();
       return false;
     }
-    if (this.#requests >= MOST_REQUESTS) return false;
+    if (this.#requests >= MOST_REQUESTS || this.#inOrder !== undefined) return false;
     const request = {
       command,
       flags: intake.u16(4),
@@ -266,6 +268,7 @@ export class Transmission implements ByteSink {
     const { request, offset, rest } = reading;
     const inOrder = isInOrder(request, this.#agreement);
     if (inOrder && (this.#inFlight > 0 || this.#requests > 1)) return false;
+    if (inOrder) this.#inOrder = request;
     const bytes = Math.min(rest, this.#partBytes(request));
     const head = inOrder && offset > request.offset ? 0 : this.#answers.headBytes;
     const span = this.#outbox.claim(head + bytes);
@@ -346,7 +349,10 @@ export class Transmission implements ByteSink {
       request.parts = 1;
     }
     request.parts--;
-    if (request.parts === 0) this.#requests--;
+    if (request.parts === 0) {
+      this.#requests--;
+      this.#inOrder = undefined;
+    }
     if (!hasBegun) this.#answers.endPart(request, part, span, code, isKept);
     else if (code === 0) this.#outbox.post(span, part.lenBytes);
     else
