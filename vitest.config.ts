@@ -33,7 +33,9 @@ export default defineConfig({
       skippedTests,
       ...(outputFile ? [["json", { outputFile }] as ["json", { outputFile: string }]] : []),
     ],
-    testTimeout: 30_000,
+    // Long: what is too slow for it hangs, on however busy a machine.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // Endpoint, root complex and tests are threads of their own already.
     maxWorkers: 2,
   },
