@@ -1,0 +1,11 @@
+// The public names of `blockpt/testing`: a contents page, and nothing else.
+
+export { BlockptError, type BlockptErrorCode } from "../errors.js";
+export {
+  type RawArguments,
+  RawDriver,
+  type RawDriverOptions,
+  type RawMsixEntry,
+  type RegisterName,
+} from "./raw-driver.js";
+export { type RawCompletion, RawQueue, type RawQueueOptions } from "./raw-queue.js";
