@@ -5,6 +5,7 @@ import { Command, MAGIC, MSIX_ENTRY_BYTES, Register } from "../abi/layout.js";
 import { type Registers, readRegisters } from "../abi/registers.js";
 import type { Bus } from "../bus/bus.js";
 import { Doorbell } from "../bus/doorbell.js";
+import { Msix } from "../bus/msix.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError } from "../errors.js";
 import { RawQueue, type RawQueueOptions } from "./raw-queue.js";
@@ -122,6 +123,14 @@ export class RawDriver {
     };
   }
 
+  /** Reads a register in its width; a bigint for `numSectors`, whose width is 64 bits. */
+  read(register: RegisterName): number | bigint {
+    const offset = Register[register];
+    if (register === "numSectors") return this.bar.getBigUint64(offset, true);
+    if (ONE_BYTE.has(register)) return this.bar.getUint8(offset);
+    return Atomics.load(this.#words, offset / 4) >>> 0;
+  }
+
   /** Writes a register in its width, whoever's it is; a bigint for `numSectors`, whose width is 64 bits. */
   write(register: RegisterName, value: number | bigint): void {
     const offset = Register[register];
@@ -204,6 +213,24 @@ export class RawDriver {
     const at = this.#msixEntry(irq);
     const word = (index: number): number => Atomics.load(this.#words, at / 4 + index) >>> 0;
     return { addressLow: word(0), addressHigh: word(1), data: word(2), control: word(3) };
+  }
+
+  /** How many MSI-X vectors there are: as many as have their table and pending bits behind descriptor space. */
+  get vectors(): number {
+    const room = this.bar.byteLength - this.#queueBarOffset - this.#availableQsize;
+    let vectors = Math.floor(room / MSIX_ENTRY_BYTES);
+    while (vectors > 0) {
+      const { table, pending } = Msix.bytes(vectors);
+      if (table + pending <= room) break;
+      vectors--;
+    }
+    return vectors;
+  }
+
+  /** Whether a vector's pending bit is set; `irq` counts from 1. */
+  isPending(irq: number): boolean {
+    const at = this.#msixEntry(this.vectors + 1) + ((irq - 1) >> 3);
+    return (this.bar.getUint8(at) & (1 << ((irq - 1) & 7))) !== 0;
   }
 
   /** Where an entry is in the BAR: the table is behind descriptor space. */
