@@ -14,7 +14,7 @@ import type { RawArguments, RawDriver, RegisterName } from "../raw-driver.js";
 import type { RawQueue } from "../raw-queue.js";
 import { until } from "../wait.js";
 import { type Amount, type AmountNames, amountOf } from "./amount.js";
-import type { DiscRole, Step } from "./vector.js";
+import type { DiscRole, PatternRange, Step } from "./vector.js";
 
 /** Long enough for an endpoint that looks now and then to have looked again. */
 const SILENCE_MS = 50;
@@ -120,7 +120,7 @@ export class Session {
     if (new Set(names).size < names.length) throw new Breach("a name is in dev_name twice");
   }
 
-  #holds(wanted: Extract<Step, { holds: unknown }>["holds"]): void {
+  #holds(wanted: PatternRange): void {
     const found = this.#range(wanted);
     const pattern = patternOf(wanted);
     const at = found.findIndex((byte, index) => byte !== pattern[index]);
@@ -230,7 +230,7 @@ export class Session {
     return amountOf(amount, this.#target.names);
   }
 
-  #range({ at, lenBytes }: { readonly at: Amount; readonly lenBytes: number }): Uint8Array {
+  #range({ at, lenBytes }: PatternRange): Uint8Array {
     const from = Number(this.#amount(at));
     return this.#bytes.subarray(from, from + lenBytes);
   }
@@ -253,7 +253,7 @@ function expect<T extends number | bigint | string>(what: string, found: T, want
 }
 
 /** The bytes of a seed: none twice in a row; zeros for 0. */
-function patternOf({ lenBytes, seed }: { lenBytes: number; seed: number }): Uint8Array {
+function patternOf({ lenBytes, seed }: PatternRange): Uint8Array {
   const step = (index: number): number => (index * 7 + (index >> 8) * 13 + seed * 31) & 0xff;
   return Uint8Array.from({ length: lenBytes }, (_, index) => (seed === 0 ? 0 : step(index)));
 }
