@@ -43,7 +43,13 @@ test("the command line imports the library, Node's own modules and itself, and n
     const { linked, loaded } = importsOf(name);
     for (const specifier of [...linked, ...loaded]) {
       const isThere =
-        ["blockpt", "blockpt/abi", "blockpt/nbd", "blockpt/package.json"].includes(specifier) ||
+        [
+          "blockpt",
+          "blockpt/abi",
+          "blockpt/nbd",
+          "blockpt/testing",
+          "blockpt/package.json",
+        ].includes(specifier) ||
         builtinModules.includes(specifier.replace(/^node:/, "")) ||
         (specifier.startsWith("./") && scripts.includes(specifier.slice(2)));
       expect(isThere, `${specifier} of ${name}`).toBe(true);

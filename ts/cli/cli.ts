@@ -7,6 +7,7 @@ import { addApplyCommand } from "./apply.js";
 import { addBenchCommand } from "./bench.js";
 import { Cleanup } from "./cleanup.js";
 import { addCompletionCommand } from "./completion.js";
+import { addConformanceCommand } from "./conformance.js";
 import { addCopyCommand } from "./copy.js";
 import { addDemoCommand } from "./demo.js";
 import { addDumpCommand } from "./dump.js";
@@ -34,6 +35,8 @@ Examples:
   $ blockpt copy disk.img /dev/sdb --verify
                                      one disc to another, through the rings
   $ blockpt bench --depth 1,32       how fast disks are here
+  $ blockpt conformance --endpoint ./mine.js
+                                     an endpoint of yours against the protocol
   $ blockpt sh --disc mmcblk0=disk.img
                                      a shell in which both drivers are configured by hand
   $ blockpt help demo                all options of a command
@@ -64,6 +67,7 @@ function makeProgram(cleanup: Cleanup): Command {
   addApplyCommand(program, context);
   addInspectCommand(program, context);
   addBenchCommand(program, context);
+  addConformanceCommand(program, context);
   addCopyCommand(program, context);
   addCompletionCommand(program);
   return program;
