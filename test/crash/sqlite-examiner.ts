@@ -74,10 +74,6 @@ export class SqliteExaminer {
     }
   }
 
-  close(): void {
-    this.#model.close();
-  }
-
   /** The states after 0, 1, 2, … transactions. */
   #digestsTo(transactions: number): readonly string[] {
     while (this.#digests.length <= transactions) {

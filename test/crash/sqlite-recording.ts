@@ -43,14 +43,18 @@ export async function recordSqlite(run: SqliteRun): Promise<Recording[]> {
       ];
     };
     recordings.push({ name: `sqlite ${run.journalMode}, life ${life}`, disc, examine });
+    if (life === run.lives) break;
 
-    contents = disc.crash({
-      at: Math.floor((0.5 + random() / 2) * disc.position),
-      seed: Math.floor(random() * 2 ** 32),
-    });
-    // What it was is found out on a copy: the next life recovers it by itself.
+    const at = Math.floor((0.5 + random() / 2) * disc.position);
+    const seed = Math.floor(random() * 2 ** 32);
+    contents = disc.crash({ at, seed });
+    // What is in it is found out on a copy: the next life recovers it by itself.
     const found = examiner.examine(contents.slice(), run.journalMode, before + steps.length);
-    if (found.steps === undefined) break;
+    if (found.steps === undefined) {
+      throw new Error(
+        `life ${life} cannot go on after ${JSON.stringify({ at, seed })}: ${found.complaint}`,
+      );
+    }
     done = found.steps;
   }
   return recordings;

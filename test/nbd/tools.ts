@@ -23,6 +23,7 @@ const TOOLS = {
   fio: { probe: ["--enghelp=nbd"], package: "fio, built with its nbd engine" },
   openssl: { probe: ["version"], package: "openssl" },
   "mkfs.ext4": { probe: ["-V"], package: "e2fsprogs" },
+  debugfs: { probe: ["-V"], package: "e2fsprogs" },
   losetup: { probe: ["--version"], package: "mount" },
 } as const;
 
