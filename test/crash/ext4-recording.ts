@@ -14,6 +14,12 @@ import { type Recording, startMachine } from "./recording.js";
 const MIB = 1024 ** 2;
 const SIZE_BYTES = 16 * MIB;
 
+/**
+ * The superblock, two sectors, is written without the journal, and has a checksum: a disc that tears it leaves a file
+ * system that only a backup superblock brings back, and one as small as this has none. All else bears to be torn anywhere.
+ */
+const SUPERBLOCK_BYTES = 1024;
+
 /** What this needs here. */
 export const EXT4_TOOLS = ["nbdfuse", "mkfs.ext4", "losetup", "debugfs"] as const;
 
@@ -36,6 +42,7 @@ export async function recordExt4(
     return {
       name: `ext4, blocks of ${options.blockBytes}`,
       disc,
+      tearBytes: SUPERBLOCK_BYTES,
       examine: (image, at) => examine(place, image, at, promises),
       close: () => place.remove(),
     };

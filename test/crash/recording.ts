@@ -15,7 +15,9 @@ import {
 export interface Recording {
   readonly name: string;
   readonly disc: CrashDisc;
-  /** What is wrong with what a crash at that position has left; nothing if it is as it was promised. */
+  /** What the program expects to be written as a whole; the disc's blocks if it is not said. */
+  readonly tearBytes?: number | undefined;
+  /** What is wrong with what a crash at that position has left; nothing if it is as it was promised. Recovers the image. */
   examine(image: Uint8Array, at: number): Promise<string[]>;
 }
 
@@ -24,6 +26,7 @@ export interface Finding {
   readonly recording: string;
   readonly options: CrashOptions;
   readonly complaints: readonly string[];
+  /** As the crash has left it. */
   readonly image: Uint8Array;
 }
 
@@ -80,15 +83,16 @@ export async function crashOften(
   how: CrashOptions = {},
   onRound: () => void = () => {},
 ): Promise<Finding[]> {
-  const { disc } = recording;
+  const { disc, tearBytes } = recording;
   const random = randomFrom(seed);
   const findings: Finding[] = [];
   for (let round = 0; round < rounds; round++) {
     const at = Math.floor(random() * (disc.position + 1));
-    const options = { at, seed: Math.floor(random() * 2 ** 32), ...how };
-    const image = disc.crash(options);
-    const complaints = await recording.examine(image, at);
+    const options = { at, seed: Math.floor(random() * 2 ** 32), tearBytes, ...how };
+    const complaints = await recording.examine(disc.crash(options), at);
     if (complaints.length > 0) {
+      // Once more: to examine it has recovered it.
+      const image = disc.crash(options);
       findings.push({ recording: recording.name, options, complaints, image });
     }
     onRound();
