@@ -22,7 +22,7 @@ test.for([1024, 4096] as const)(
       expect(flushes.length).toBeGreaterThan(20);
       const findings = await crashOften(recording, ROUNDS, 1);
       expect(findings.map(({ options, complaints }) => ({ options, complaints }))).toEqual([]);
-      const lost = await crashOften(recording, 6, 1, { flushesLostFrom: 0, at: disc.position });
+      const lost = await crashOften(recording, 10, 1, { flushesLostFrom: 0 });
       expect(lost.length).toBeGreaterThan(3);
     } finally {
       await recording.close();

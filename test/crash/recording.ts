@@ -70,6 +70,23 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
+/** About one crash of so many is right before or right after a flush is answered: much depends on these moments. */
+const AT_A_FLUSH = 3;
+
+/** Chooses moments for crashes. */
+function momentsOf(disc: CrashDisc, random: () => number): () => number {
+  const answers = disc
+    .operations()
+    .flatMap(({ operation, answeredAt }) =>
+      operation === "flush" && answeredAt !== undefined ? [answeredAt, answeredAt + 1] : [],
+    );
+  return () => {
+    const anywhere = Math.floor(random() * (disc.position + 1));
+    if (random() >= 1 / AT_A_FLUSH) return anywhere;
+    return answers[Math.floor(random() * answers.length)] ?? anywhere;
+  };
+}
+
 /**
  * Crashes a recorded run at places that a seed chooses, and examines what is left.
  *
@@ -80,14 +97,15 @@ export async function crashOften(
   recording: Recording,
   rounds: number,
   seed: number,
-  how: CrashOptions = {},
+  how: Pick<CrashOptions, "keep" | "flushesLostFrom"> = {},
   onRound: () => void = () => {},
 ): Promise<Finding[]> {
   const { disc, tearBytes } = recording;
   const random = randomFrom(seed);
+  const moment = momentsOf(disc, random);
   const findings: Finding[] = [];
   for (let round = 0; round < rounds; round++) {
-    const at = Math.floor(random() * (disc.position + 1));
+    const at = moment();
     const options = { at, seed: Math.floor(random() * 2 ** 32), tearBytes, ...how };
     const complaints = await recording.examine(disc.crash(options), at);
     if (complaints.length > 0) {

@@ -148,7 +148,7 @@ function someOf(seed: number, at: number, tearSectors: number): (event: LoggedEv
   const torn = pick(TORN, Question.torn);
   const isInOrder = random(seed, Question.inOrder, 0) < 1 / IN_ORDER;
   const upTo = random(seed, Question.upTo, at) * at;
-  // Asked of the change alone: for another `at` the same seed treats it in the same way.
+  // But for a cache in order, a seed treats a change in the same way whenever the crash is.
   return ({ position }) => {
     if (random(seed, position, -1) < torn) {
       return (sector) => random(seed, position, Math.floor(sector / tearSectors)) < 0.5;

@@ -15,7 +15,7 @@
 import { SECTOR_BYTES } from "../abi/layout.js";
 import { BlockptError } from "../errors.js";
 
-/** What an event is. 0 is a place that is not, or not yet, filled. */
+/** What an event is; the first two have data. 0 is a place that is not, or not yet, filled. */
 export const EventKind = { WRITE: 1, WRITE_THROUGH: 2, ZEROES: 3, DISCARD: 4, FLUSH: 5 } as const;
 
 /** Words of an event's record. */
