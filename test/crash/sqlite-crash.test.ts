@@ -23,6 +23,19 @@ test.each(JOURNAL_MODES)("a database with journal mode %s survives", async (jour
   }
 });
 
+test("a database survives when the power is cut while it is at work", async () => {
+  for (const journalMode of ["delete", "wal"] as const) {
+    const run = { journalMode, seed: 1, transactions: 1000, lives: 1, cutAt: 1500 };
+    const [recording] = await recordSqlite(run);
+    if (recording === undefined) throw new Error("nothing was written down");
+    const { disc } = recording;
+    expect(disc.isCut).toBe(true);
+    for (let seed = 1; seed <= 8; seed++) {
+      expect(await recording.examine(disc.crash({ seed }), disc.position)).toEqual([]);
+    }
+  }
+});
+
 test("what these checks are worth: a disc that loses flushes is found out, and a program that does not flush", async () => {
   for (const journalMode of ["delete", "wal"] as const) {
     const [honest] = await recordSqlite({ journalMode, seed: 1, transactions: 24, lives: 1 });

@@ -20,6 +20,8 @@ export interface SqliteRun {
   readonly lives: number;
   /** SQLite's pragma; "full" waits for the disk. */
   readonly synchronous?: "full" | "off" | undefined;
+  /** Cut the power once the disc of the only life has this position, instead of having it end. */
+  readonly cutAt?: number | undefined;
 }
 
 /** Runs SQLite, and gives each of its lives. */
@@ -74,8 +76,15 @@ async function live(run: SqliteRun, contents: number | Uint8Array, done: number)
   };
   const worker = new Worker(await compileThread("../crash/sqlite-writer.ts"), { workerData: data });
   try {
-    const [report] = (await once(worker, "message")) as [SqliteWriterReport];
-    if (report.error !== undefined) throw new Error(`SQLite ends with ${report.error}`);
+    const message = once(worker, "message") as Promise<[SqliteWriterReport]>;
+    if (run.cutAt !== undefined) {
+      while (disc.position < run.cutAt) await new Promise((resolve) => setImmediate(resolve));
+      disc.cut();
+    }
+    const [report] = await message;
+    // Without power the disk's error is the end that it should have.
+    const expected = run.cutAt === undefined ? undefined : "ERR_BLOCKPT_IO";
+    if (report.error !== expected) throw new Error(`SQLite ends with ${report.error}`);
     return { disc, steps: report.steps as readonly Step[] };
   } finally {
     await worker.terminate();

@@ -69,9 +69,9 @@ try {
   }
   db.close();
   vfs.uninstall();
-  queue.close();
-  bus.close();
 } catch (thrown) {
   error = (vfs.lastError as { code?: string } | undefined)?.code ?? String(thrown);
 }
+queue.close();
+bus.close();
 parentPort?.postMessage({ steps, error } satisfies SqliteWriterReport);
