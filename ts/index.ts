@@ -42,7 +42,10 @@ export {
 export type { LogLine } from "./config/kernel-log.js";
 export type { FunctionField, FunctionFields } from "./config/pci-function.js";
 export type { TreeEntry, TreeStats, TreeTypes } from "./config/tree-stats.js";
+export { CrashDisc, type CrashDiscOptions } from "./discs/crash-disc.js";
+export type { CrashOperation, CrashOptions } from "./discs/crash-image.js";
 export type {
+  CrashDiscHandle,
   Disc,
   DiscAnswer,
   DiscHandle,

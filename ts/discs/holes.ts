@@ -11,6 +11,7 @@ export function mayHaveHoles(handle: DiscHandle): boolean | undefined {
   switch (handle.kind) {
     case "memory":
     case "null":
+    case "crash":
       return true;
     case "file":
       return isSparse(handle.fd);

@@ -1,6 +1,7 @@
 // Opens a disc in another thread than the one that made it.
 
 import type { Bus } from "../bus/bus.js";
+import { CrashDisc } from "./crash-disc.js";
 import type { Disc, DiscHandle } from "./disc.js";
 import { FileDisc } from "./file-disc.js";
 import { MemoryDisc } from "./memory-disc.js";
@@ -19,6 +20,8 @@ export function openDisc(bus: Bus, handle: DiscHandle): Disc {
       return NullDisc.create(handle.sizeBytes);
     case "nbd":
       return NbdDisc.adopt(handle);
+    case "crash":
+      return CrashDisc.open(handle);
     case "partition":
       return PartitionDisc.adopt(openDisc(bus, handle.inner), handle);
   }

@@ -4,6 +4,7 @@ import { Feature } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { BusRange } from "../engine/engine.js";
 import { assert, BlockptError, checkInteger } from "../errors.js";
+import { CrashDisc } from "./crash-disc.js";
 import {
   type Disc,
   type DiscAnswer,
@@ -232,7 +233,7 @@ export function checkPartition(partition: number | string): void {
  * @internal
  */
 export function isDisc(disc: unknown): disc is Disc {
-  const kinds = [FileDisc, MemoryDisc, NullDisc, NbdDisc, PartitionDisc];
+  const kinds = [FileDisc, MemoryDisc, NullDisc, NbdDisc, CrashDisc, PartitionDisc];
   return kinds.some((kind) => disc instanceof kind);
 }
 
