@@ -1,7 +1,7 @@
 // Hundreds of crashes of SQLite and ext4: `npm run crash -- --help`. The programs, and what is examined, are those
 // of the tests, in test/crash; this file owns the arguments, what is shown, and what is kept.
 
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { SingleBar } from "cli-progress";
@@ -138,7 +138,11 @@ async function load() {
     plugins: [{ name: "as-they-lie", setup: asTheyLie }],
     logLevel: "error",
   });
-  return import(pathToFileURL(outfile).href);
+  try {
+    return await import(pathToFileURL(outfile).href);
+  } finally {
+    rmSync(outfile);
+  }
 }
 
 /** Modules find the built library, and files beside themselves. */

@@ -316,7 +316,7 @@ test("a sector holds what was forced last, or something later, at every moment a
       await rc.close();
       await endpoint.close();
     }),
-    { numRuns: 25 },
+    { numRuns: 15 },
   );
 });
 
