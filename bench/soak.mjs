@@ -59,7 +59,7 @@ async function run({ operations, fileOperations, size, json, save }) {
   const { environment } = await import("./environment.mjs");
   const { emptyTally } = await import("./soak/lane.mjs");
   const { flatness } = await import("./soak/flatness.mjs");
-  const { changes, processResources, settled } = await import("./soak/resources.mjs");
+  const { atRest, growth, processResources, settled } = await import("./soak/resources.mjs");
 
   setFlagsFromString("--expose-gc");
   const collect = /** @type {() => void} */ (runInNewContext("gc"));
@@ -113,8 +113,8 @@ async function run({ operations, fileOperations, size, json, save }) {
       });
       // What is made once is made by the time that everything was done once.
       if (samples.length < inRound) continue;
-      before ??= processResources();
-      const left = changes(before, await settled(processResources, before));
+      before ??= await atRest(processResources);
+      const left = growth(before, await settled(processResources, before));
       if (left.length > 0) throw new Error(`a cycle (${what}) left something: ${left.join("; ")}`);
     }
     let swept = 0;

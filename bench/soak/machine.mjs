@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { createBus, Endpoint, FileDisc, MemoryDisc, RootComplex } from "../../dist/index.js";
 import { checkSectors, EXTENT_BYTES, EXTENT_SECTORS, SECTOR_BYTES } from "./lane.mjs";
-import { busResources, changes, settled } from "./resources.mjs";
+import { busResources, growth, settled } from "./resources.mjs";
 
 /** @typedef {import("./plan.mjs").Cycle} Cycle */
 /** @typedef {import("./lane.mjs").Tally} Tally */
@@ -93,7 +93,7 @@ export class Machine {
     await rc.detach(cycle.disc);
     await this.#end(rc, cycle.disc);
     const after = await settled(() => busResources(this.#bus), before);
-    const left = changes(before, after);
+    const left = growth(before, after);
     if (left.length > 0) throw new Error(`a cycle left something on the bus: ${left.join("; ")}`);
     return tallies;
   }

@@ -40,27 +40,37 @@ export function busResources(/** @type {Bus} */ { buffer, handle }) {
 }
 
 /**
- * Says what one count has more than another, or less.
+ * Says of what there is more than before.
  *
  * @param {Record<string, number>} before
  * @param {Record<string, number>} after
  * @returns {string[]}
  */
-export function changes(before, after) {
-  return [...new Set([...Object.keys(before), ...Object.keys(after)])]
-    .filter((name) => (before[name] ?? 0) !== (after[name] ?? 0))
-    .map((name) => `${name}: ${before[name] ?? 0} before, ${after[name] ?? 0} after`);
+export function growth(before, after) {
+  return Object.keys(after)
+    .filter((name) => after[name] > (before[name] ?? 0))
+    .map((name) => `${name}: ${before[name] ?? 0} before, ${after[name]} after`);
 }
 
 /**
- * Counts until it is what it was, for two seconds at most: the system takes its time to end a thread.
+ * Counts once what is about to end has ended.
+ *
+ * @param {() => Record<string, number>} count
+ */
+export async function atRest(count) {
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  return count();
+}
+
+/**
+ * Counts until there is no more than before, for two seconds at most: the system takes its time to end a thread.
  *
  * @param {() => Record<string, number>} count
  * @param {Record<string, number>} before
  */
 export async function settled(count, before) {
   let counted = count();
-  for (let turn = 0; turn < 200 && changes(before, counted).length > 0; turn++) {
+  for (let turn = 0; turn < 200 && growth(before, counted).length > 0; turn++) {
     await new Promise((resolve) => setTimeout(resolve, 10));
     counted = count();
   }
