@@ -1,5 +1,6 @@
 // The engines against each other, for longer than a test has time: `node scripts/fuzz-engines.mjs --help`.
 
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SingleBar } from "cli-progress";
 import Table from "cli-table3";
@@ -25,6 +26,7 @@ const command = new Command("fuzz:engines")
   .option("--seed <n>", "where chance begins; by default another each time", wholeNumber)
   .option("--steps <n>", "most steps of a script", wholeNumber, 100)
   .option("--mutants", "instead: whether each of a list of mistakes in the engine is found")
+  .option("--keep", "with --mutants: put a small script for each that chance found into the corpus")
   .option("--json", "print one JSON document")
   .addHelpText(
     "after",
@@ -38,7 +40,8 @@ Examples:
   )
   .parse();
 
-const { seconds, seed = 1 + (Date.now() % 1e8), steps, mutants, json } = command.opts();
+const CORPUS = join(root, "test/engine/corpus");
+const { seconds, seed = 1 + (Date.now() % 1e8), steps, mutants, keep, json } = command.opts();
 await (mutants ? huntMutants() : fuzzLong());
 
 async function fuzzLong() {
@@ -50,6 +53,7 @@ async function fuzzLong() {
   bar.start(seconds, 0, { scripts: 0, rate: 0, seed });
   const result = await runFuzzer({
     seconds,
+    replay: true,
     shrink: true,
     onProgress: (reach, passed) => {
       const rate = Math.round(reach.scripts / passed);
@@ -62,14 +66,14 @@ async function fuzzLong() {
 }
 
 /**
- * @param {{ seconds: number, shrink: boolean, onProgress: (reach: Reach, seconds: number) => void }} options
+ * @param {{ seconds: number, replay: boolean, shrink: boolean, onProgress: (reach: Reach, seconds: number) => void }} options
  * @param {import("./fuzz-engines/bundle.mjs").Change} [change]
  */
 async function runFuzzer(options, change) {
   const { url, remove } = await bundleFuzzer(change);
   try {
     const { fuzz } = /** @type {{ fuzz: Fuzz }} */ (await import(url));
-    return await fuzz({ ...options, corpus: join(root, "test/engine/corpus"), seed, steps });
+    return await fuzz({ ...options, corpus: CORPUS, seed, steps });
   } finally {
     remove();
   }
@@ -78,32 +82,31 @@ async function runFuzzer(options, change) {
 async function huntMutants() {
   const rows = [];
   for (const { name, ...change } of MUTANTS) {
-    const options = { seconds, shrink: false, onProgress: () => {} };
-    const { reach, found, seconds: passed } = await runFuzzer(options, change);
-    rows.push({
-      name,
-      file: change.file,
-      isFound: found !== undefined,
-      scripts: reach.scripts,
-      seconds: passed,
-    });
-    if (!json) console.error(`${found === undefined ? "NOT found" : "found"}: ${name}`);
+    const options = { seconds, replay: !keep, shrink: keep === true, onProgress: () => {} };
+    const { reach, found, kept, seconds: passed } = await runFuzzer(options, change);
+    const by = found === undefined ? undefined : (kept ?? "chance");
+    if (keep && found !== undefined) keepScript(name, found.script);
+    rows.push({ name, by, scripts: reach.scripts, seconds: passed });
+    if (!json) console.error(`${by === undefined ? "NOT found" : "found"}: ${name}`);
   }
-  const survivors = rows.filter(({ isFound }) => !isFound);
+  const found = rows.filter(({ by }) => by !== undefined);
   if (json) console.log(JSON.stringify({ seed, mutants: rows }));
   else {
-    const table = new Table({
-      head: ["mutant", "found", "scripts", "s"],
-      style: { head: [], border: [] },
-    });
+    const style = { head: [], border: [] };
+    const table = new Table({ head: ["mutant", "found by", "scripts", "s"], style });
     for (const row of rows) {
-      table.push([row.name, row.isFound ? "yes" : "NO", row.scripts, row.seconds.toFixed(2)]);
+      table.push([row.name, row.by ?? "NOTHING", row.scripts, row.seconds.toFixed(2)]);
     }
-    console.log(
-      `${table}\n${rows.length - survivors.length} of ${rows.length} mutants were found, seed ${seed}`,
-    );
+    console.log(`${table}\n${found.length} of ${rows.length} mutants were found, seed ${seed}`);
   }
-  if (survivors.length > 0) process.exitCode = 1;
+  if (found.length < rows.length) process.exitCode = 1;
+}
+
+/** @param {string} mutant @param {import("../test/engine/differential/script.js").Script} script */
+function keepScript(mutant, script) {
+  const name = mutant.replaceAll(/[^a-z0-9]+/gi, "-").toLowerCase();
+  const text = JSON.stringify({ story: `finds that ${mutant}`, ...script }, null, 1);
+  writeFileSync(join(CORPUS, `${name}.json`), `${text}\n`);
 }
 
 /** @param {Awaited<ReturnType<Fuzz>>} result */
@@ -120,7 +123,7 @@ function asDocument({ reach, seconds: passed, found }) {
     turned,
     broken,
     seen,
-    found,
+    found: found?.script,
   };
 }
 
@@ -138,6 +141,6 @@ function asText({ reach, seconds: passed, found }) {
     `${table}`,
     `${reach.scripts} scripts of ${reach.steps} steps with ${reach.completions} completions in ${passed.toFixed(1)} s, seed ${seed}`,
     `${percent("deep")} with 64 completions or more, ${percent("turned")} past the end of a ring, ${percent("broken")} with a queue that broke`,
-    found === undefined ? "the engines agreed" : found,
+    found === undefined ? "the engines agreed" : found.message,
   ].join("\n");
 }

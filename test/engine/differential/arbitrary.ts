@@ -3,7 +3,7 @@
 
 import { BlkStatus, DescriptorFlag, Feature, Operation, RING_GONE } from "blockpt/abi";
 import fc, { type Arbitrary } from "fast-check";
-import { DISC_BYTES, HOST_BYTES } from "./machine.js";
+import { DISC_BYTES, HOST_BYTES } from "./places.js";
 import type { Place, Put, Ring, Script, Shape, Step } from "./script.js";
 
 const DISC_SECTORS = DISC_BYTES / 512;

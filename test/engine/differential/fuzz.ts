@@ -16,6 +16,8 @@ export interface FuzzOptions {
   readonly seed: number;
   /** Most steps of a script. */
   readonly steps: number;
+  /** Whether the scripts that are kept come first. */
+  readonly replay: boolean;
   /** Whether a script that finds something is made small, which takes a while. */
   readonly shrink: boolean;
   readonly onProgress: (reach: Reach, seconds: number) => void;
@@ -24,8 +26,10 @@ export interface FuzzOptions {
 export interface FuzzResult {
   readonly reach: Reach;
   readonly seconds: number;
-  /** What was found, if something was. */
-  readonly found: string | undefined;
+  /** What was found, if something was, and by which script. */
+  readonly found: Difference | undefined;
+  /** The file of the corpus that found it; undefined if it was chance. */
+  readonly kept: string | undefined;
 }
 
 export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
@@ -35,14 +39,15 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
   const machines = await Machines.create(first.script.shape);
   const startedAt = performance.now();
   const seconds = (): number => (performance.now() - startedAt) / 1000;
-  const ended = (found?: string): FuzzResult => ({
+  const ended = (found?: Difference, file?: string): FuzzResult => ({
     reach: machines.reach,
     seconds: seconds(),
     found,
+    kept: file,
   });
-  for (const { name, script } of kept) {
+  for (const { name, script } of options.replay ? kept : []) {
     const found = differenceOf(machines, script);
-    if (found !== undefined) return ended(`${name}: ${found}`);
+    if (found !== undefined) return ended(found, name);
   }
   for (let batch = 0; seconds() < options.seconds; batch++) {
     const details = fc.check(
@@ -50,19 +55,20 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
       { ...CHANCE, seed: options.seed + batch, numRuns: BATCH, endOnFailure: !options.shrink },
     );
     if (details.failed) {
-      return ended(details.errorInstance instanceof Error ? details.errorInstance.message : "?");
+      if (details.errorInstance instanceof Difference) return ended(details.errorInstance);
+      throw details.errorInstance;
     }
     options.onProgress(machines.reach, seconds());
   }
   return ended();
 }
 
-function differenceOf(machines: Machines, script: Script): string | undefined {
+function differenceOf(machines: Machines, script: Script): Difference | undefined {
   try {
     machines.run(script);
     return undefined;
   } catch (error) {
-    if (error instanceof Difference) return error.message;
+    if (error instanceof Difference) return error;
     throw error;
   }
 }

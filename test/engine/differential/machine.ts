@@ -19,14 +19,18 @@ import {
   DescriptorField,
   DescriptorFlag,
   Operation,
-  REGISTERS_BYTES,
   SECTOR_BYTES,
 } from "blockpt/abi";
+import {
+  addressOf,
+  DISC_BYTES,
+  fillWithPattern,
+  HOST_BYTES,
+  layQueue,
+  YARD_BYTES,
+} from "./places.js";
 import type { Field, Place, Put, Ring, Shape, Step } from "./script.js";
 
-export const HOST_BYTES = 16 * 4096;
-export const DISC_BYTES = 65536;
-const YARD_BYTES = 65536;
 const PAGE_BYTES = 4096;
 /** From which on a queue does not fit a BAR of the usual size. */
 const MANY_DESCRIPTORS = 4096;
@@ -89,7 +93,7 @@ export class Machine {
     this.#geometry = this.#lay(shape);
     this.#serial = 0;
     const end = endpointMemory.offset + endpointMemory.length;
-    fillWith(PATTERN, new Uint8Array(buffer, bar.offset, end - bar.offset));
+    fillWithPattern(new Uint8Array(buffer, bar.offset, end - bar.offset));
     new Uint8Array(buffer, 0, START_BYTES).fill(0);
     const { iommuTable } = handle.layout;
     new Uint32Array(buffer, iommuTable, HOST_BYTES / PAGE_BYTES).fill(0);
@@ -358,37 +362,15 @@ export class Machine {
     return idx + 1 + (((last % numDescriptors) + numDescriptors) % numDescriptors);
   }
 
-  #at([area, offset]: Place): number {
-    const { buffer, hostMemory, endpointMemory } = this.#bus;
-    switch (area) {
-      case "start":
-        return offset;
-      case "end":
-        return buffer.byteLength - offset;
-      case "queue":
-        return this.queueStart + offset;
-      case "host":
-        return hostMemory.offset + offset;
-      case "disc":
-        return endpointMemory.offset + offset;
-      case "yard":
-        return endpointMemory.offset + DISC_BYTES + offset;
-    }
+  #at(place: Place): number {
+    return addressOf(place, this.#bus, this.queueStart);
   }
 
-  #lay({ numDescriptors, swapped, gap }: Shape): QueueGeometry {
-    const ring = 2 + 2 * numDescriptors;
-    const descriptors = Math.ceil((this.#bus.bar.offset + REGISTERS_BYTES) / 8) * 8;
-    const first = descriptors + numDescriptors * DESCRIPTOR_BYTES + gap;
-    const second = first + ring + gap;
-    this.queueStart = descriptors;
-    this.queueBytes = second + ring - descriptors;
-    return {
-      descriptors,
-      driverRing: swapped ? second : first,
-      deviceRing: swapped ? first : second,
-      numDescriptors,
-    };
+  #lay(shape: Shape): QueueGeometry {
+    const { start, bytes, geometry } = layQueue(shape, this.#bus);
+    this.queueStart = start;
+    this.queueBytes = bytes;
+    return geometry;
   }
 
   #zeroQueue(): void {
@@ -411,16 +393,6 @@ export class Machine {
       hostMemory: { offset: hostMemory.offset + window[0], length: window[1] },
       iommuTable: iommu ? handle.layout.iommuTable : 0,
     });
-  }
-}
-
-/** What everything is filled with: no two places near each other look the same. */
-export const PATTERN = Buffer.alloc(65536, 0);
-for (let at = 0; at < PATTERN.length; at++) PATTERN[at] = (at * 31 + (at >> 8) * 7) & 0xff;
-
-function fillWith(pattern: Buffer, target: Uint8Array): void {
-  for (let at = 0; at < target.length; at += pattern.length) {
-    target.set(pattern.subarray(0, Math.min(pattern.length, target.length - at)), at);
   }
 }
 

@@ -2,7 +2,8 @@
 // every byte of the bus that both engines write. At the end the whole bus, but the workspace, which is the engines' own.
 
 import { type EngineKind, LIST_CAPACITY, REQUEST_WORDS, RequestWord } from "blockpt";
-import { DISC_BYTES, HOST_BYTES, Machine, type Outcome, PATTERN } from "./machine.js";
+import { Machine, type Outcome } from "./machine.js";
+import { DISC_BYTES, HOST_BYTES, PATTERN } from "./places.js";
 import { Reach } from "./reach.js";
 import type { Script, Shape, Step } from "./script.js";
 
@@ -15,12 +16,14 @@ const TAG = RequestWord.tag;
 /** Engines that do not agree; says where, and how to keep the script. */
 export class Difference extends Error {
   override readonly name = "Difference";
+  readonly script: Script;
   constructor(what: string, script: Script, index: number) {
     const step = script.steps[index];
     super(
       `${what}\nat step ${index}, ${JSON.stringify(step)}\n` +
         `keep it in test/engine/corpus:\n${JSON.stringify({ story: "", ...script })}`,
     );
+    this.script = script;
   }
 }
 
