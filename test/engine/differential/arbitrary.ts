@@ -54,7 +54,7 @@ const flush: Arbitrary<Put> = put.map((drawn) => ({ ...drawn, len: 0, opf: Opera
 const puts = (most: number): Arbitrary<Put[]> =>
   fc.array(oneOf([10, put], [1, flush]), { minLength: 1, maxLength: most, size: "max" });
 
-const polls = from(0, 1, 1, 1, 3);
+const polls = oneOf<number>([40, from(0, 1, 1, 1, 3)], [1, from(-1, 2 ** 31, 2 ** 32, 0.5)]);
 const most = oneOf<number>(
   [12, fc.integer({ min: 1, max: 20 })],
   [6, from(1000)],
@@ -206,6 +206,8 @@ const len = oneOf<number>(
   [2, from(0, 1, 2, 3, 4, 512, 4096, 4097)],
   [1, from(32768, 2 ** 32, -1)],
 );
+/** What a byte is set to: the lowest bits of a number. */
+const byte = oneOf<number>([9, upTo(255)], [1, from(-1, 256, 2 ** 32 + 7)]);
 /** One ring that all use now and then, so that what is popped was pushed. */
 const ringPlace = oneOf<Place>([2, from<Place>(["yard", 0])], [1, place]);
 /** Small rings, now and then one that there cannot be. */
@@ -218,7 +220,7 @@ const position = oneOf<number>([10, upTo(15)], [1, from(39, -1, 65535)]);
 
 const pieces: [number, Arbitrary<Step>][] = [
   [2, fc.record({ do: from("copy" as const), words: fc.boolean(), to: place, from: place, len })],
-  [1, fc.record({ do: from("fill" as const), to: place, value: upTo(255), len })],
+  [1, fc.record({ do: from("fill" as const), to: place, value: byte, len })],
   [
     1,
     fc.record({
