@@ -11,7 +11,7 @@ import { keptScripts } from "./differential/corpus.js";
 import { Machines } from "./differential/pair.js";
 
 const kept = keptScripts(fileURLToPath(new URL("./corpus", import.meta.url)));
-const RUNS = 4000;
+const RUNS = 3000;
 const STEPS = 100;
 
 describe("all engines leave the same bytes and give the same results", () => {
