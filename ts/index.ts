@@ -106,3 +106,28 @@ export { type DiskQueue, openQueue } from "./root-complex/disk-queue.js";
 export type { QueueHandle } from "./root-complex/queue-handle.js";
 export type { RemoteDisk } from "./root-complex/remote-disk.js";
 export { type AttachOptions, type ProbeOptions, RootComplex } from "./root-complex/root-complex.js";
+export {
+  openTrace,
+  Trace,
+  type TraceHandle,
+  type TraceOptions,
+} from "./trace/trace.js";
+export type {
+  TraceAnswer,
+  TraceAnswerValues,
+  TraceArguments,
+  TraceClose,
+  TraceCommand,
+  TraceCompletion,
+  TraceDescriptor,
+  TraceDevice,
+  TraceFault,
+  TraceLong,
+  TraceLost,
+  TraceOpen,
+  TraceQueueRecord,
+  TraceRecord,
+  TraceRecordBase,
+  TraceResize,
+  TraceStopped,
+} from "./trace/trace-record.js";
