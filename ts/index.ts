@@ -112,6 +112,12 @@ export {
   type TraceHandle,
   type TraceOptions,
 } from "./trace/trace.js";
+export {
+  readTraceFile,
+  type TraceContents,
+  TraceFile,
+  type TraceHeader,
+} from "./trace/trace-file.js";
 export type {
   TraceAnswer,
   TraceAnswerValues,

@@ -16,6 +16,7 @@ import { addInspectCommand } from "./inspect.js";
 import { addRunCommand } from "./run.js";
 import { addServeCommand } from "./serve.js";
 import { addShCommand } from "./sh.js";
+import { addTraceCommand } from "./trace.js";
 
 const EXAMPLES_HELP = `
 Examples:
@@ -34,6 +35,8 @@ Examples:
   $ blockpt copy disk.img /dev/sdb --verify
                                      one disc to another, through the rings
   $ blockpt bench --depth 1,32       how fast disks are here
+  $ blockpt copy disk.img copy.img --trace copy.trace && blockpt trace stats copy.trace
+                                     what went through the rings, and how long it took
   $ blockpt sh --disc mmcblk0=disk.img
                                      a shell in which both drivers are configured by hand
   $ blockpt help demo                all options of a command
@@ -65,6 +68,7 @@ function makeProgram(cleanup: Cleanup): Command {
   addInspectCommand(program, context);
   addBenchCommand(program, context);
   addCopyCommand(program, context);
+  addTraceCommand(program, context);
   addCompletionCommand(program);
   return program;
 }

@@ -235,7 +235,11 @@ export function decodeRecord(
   const event = EVENT_OF.get(kind & 0xff) as TraceRecord["event"] | undefined;
   const side = SIDE_OF.get((kind >>> 8) & 0xff) as TraceRecordBase["side"] | undefined;
   if (event === undefined || side === undefined) return undefined;
-  const base: TraceRecordBase = { timeUs, thread: nameOf(kind >>> 16), side };
+  const base: TraceRecordBase = {
+    timeUs: Math.round(timeUs * 1000) / 1000,
+    thread: nameOf(kind >>> 16),
+    side,
+  };
   switch (event) {
     case "command":
       return { ...base, event, ...commandOf(words), arguments: argumentsOf(words) };

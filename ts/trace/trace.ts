@@ -118,10 +118,9 @@ export class Trace {
   }
 
   /**
-   * @internal Takes the words of what is new, one record after the other; those that are lost are counted before the
-   * next. A record that is being written is waited for until the next call, unless this is the last.
+   * @internal Takes the words of what is new, one record after the other, each with how many were lost so far. A record that is being written is waited for until the next call, unless this is the last.
    */
-  drain(visit: (words: Uint32Array) => void, isLast: boolean): void {
+  drain(visit: (words: Uint32Array, lost: number) => void, isLast: boolean): void {
     const { next } = this.#ring;
     const oldest = next - this.capacity;
     if (oldest > this.#cursor) {
@@ -131,7 +130,7 @@ export class Trace {
     for (; this.#cursor < next; this.#cursor++) {
       const state = this.#ring.copy(this.#cursor, this.#words);
       if (state === "whole") {
-        visit(this.#words);
+        visit(this.#words, this.#lost);
       } else if (state === "gone" || isLast || this.#awaited === this.#cursor) {
         this.#lost++;
       } else {
