@@ -51,6 +51,7 @@ export type {
   NbdDiscHandle,
   NullDiscHandle,
   PartitionDiscHandle,
+  ReplayDiscHandle,
 } from "./discs/disc.js";
 export { exportedName, type NamedDiscOptions, openDiscNamed } from "./discs/disc-name.js";
 export { FileDisc } from "./discs/file-disc.js";
@@ -58,6 +59,7 @@ export { MemoryDisc } from "./discs/memory-disc.js";
 export { NbdDisc, type NbdDiscOptions } from "./discs/nbd-disc.js";
 export { NullDisc } from "./discs/null-disc.js";
 export { PartitionDisc } from "./discs/partition-disc.js";
+export { type ReplayAnswer, ReplayDisc, type ReplayDiscOptions } from "./discs/replay-disc.js";
 export { Endpoint } from "./endpoint/endpoint.js";
 export type {
   BoundController,
