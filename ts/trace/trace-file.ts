@@ -277,7 +277,7 @@ function* recordsIn(
     const decoded = Number.isFinite(timeUs) ? decodeRecord(words, timeUs, nameOf) : undefined;
     if (decoded === undefined) {
       const why = `record ${number + 1} of ${count} makes no sense: the file is damaged from there on`;
-      throw failed(path, new Error(why));
+      throw failed(`${path} cannot be read on`, new Error(why));
     }
     yield decoded;
   }
@@ -317,7 +317,7 @@ function encodeHeader(header: TraceHeader): Uint8Array {
 }
 
 function decodeHeader(path: string, bytes: Buffer): { header: TraceHeader; headerBytes: number } {
-  const refuse = (why: string): BlockptError => failed(path, new Error(why));
+  const refuse = (why: string): BlockptError => failed(`${path} cannot be read`, new Error(why));
   if (bytes.subarray(0, MAGIC.length).toString("latin1") !== MAGIC) throw refuse("it is no trace");
   if (bytes.length < FIXED_BYTES) throw refuse("it ends within its header");
   const version = bytes.readUInt32LE(8);
@@ -338,7 +338,7 @@ function decodeHeader(path: string, bytes: Buffer): { header: TraceHeader; heade
   try {
     header = JSON.parse(bytes.subarray(FIXED_BYTES, FIXED_BYTES + textBytes).toString());
   } catch (error) {
-    throw failed(`${path}: its header makes no sense`, error);
+    throw failed(`${path} cannot be read: its header makes no sense`, error);
   }
   if (!isHeader(header)) throw refuse("its header lacks what it should have");
   return { header, headerBytes };
