@@ -51,7 +51,7 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
     await disk.flush();
     const back = new Uint8Array(8192);
     await disk.read(back, 4096);
-    await disk.writeZeroes(512, 4096);
+    await disk.writeZeroes(4096, 512);
     await disk.read(back.subarray(0, 512), 4096);
     expect(back.subarray(0, 512).every((byte) => byte === 0)).toBe(true);
     expect(Buffer.from(back.subarray(512)).equals(written.subarray(512))).toBe(true);
