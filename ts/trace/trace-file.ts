@@ -35,6 +35,8 @@ const MOST_HEADER_BYTES = 64 * 1024;
 /** How often what was recorded is written. */
 const DRAIN_MS = 50;
 const FIRST_BUFFER_RECORDS = 1024;
+/** Of a number of which the file has no name. */
+const UNNAMED = new TextEncoder().encode("?");
 
 /** What a trace file says at its start. */
 export interface TraceHeader {
@@ -250,7 +252,7 @@ function* recordsIn(
   const nameOf = (number: number): string => {
     let text = texts.get(number);
     if (text === undefined) {
-      text = new TextDecoder().decode(Buffer.concat(names.get(number) ?? [Buffer.from("?")]));
+      text = new TextDecoder().decode(Buffer.concat(names.get(number) ?? [UNNAMED]));
       texts.set(number, text);
     }
     return text;
