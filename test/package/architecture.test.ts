@@ -14,6 +14,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["abi"],
   ["engine"],
   ["bus"],
+  ["trace"],
   ["block"],
   ["nbd"],
   ["discs"],

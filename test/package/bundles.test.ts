@@ -17,7 +17,9 @@ function importsOf(name: string): { linked: string[]; loaded: string[] } {
     [...text.matchAll(pattern)]
       .map(([, specifier = ""]) => specifier)
       // just-bash has parsers, in whose texts the words stand, too.
-      .filter((specifier) => /^[\w@./:-]+$/.test(specifier));
+      .filter((specifier) => /^[\w@./:-]+$/.test(specifier))
+      // And echarts has a message that says what to import.
+      .filter((specifier) => specifier !== "echarts/features.js");
   return {
     linked: specifiers(/(?:\bfrom|\bimport)\s*"([^"]+)"/g),
     loaded: specifiers(/\bimport\("([^"]+)"\)/g),

@@ -17,6 +17,7 @@ import { addInspectCommand } from "./inspect.js";
 import { addRunCommand } from "./run.js";
 import { addServeCommand } from "./serve.js";
 import { addShCommand } from "./sh.js";
+import { addTraceCommand } from "./trace.js";
 
 const EXAMPLES_HELP = `
 Examples:
@@ -37,6 +38,8 @@ Examples:
   $ blockpt bench --depth 1,32       how fast disks are here
   $ blockpt conformance --endpoint ./mine.js
                                      an endpoint of yours against the protocol
+  $ blockpt copy disk.img copy.img --trace copy.trace && blockpt trace stats copy.trace
+                                     what went through the rings, and how long it took
   $ blockpt sh --disc mmcblk0=disk.img
                                      a shell in which both drivers are configured by hand
   $ blockpt help demo                all options of a command
@@ -69,6 +72,7 @@ function makeProgram(cleanup: Cleanup): Command {
   addBenchCommand(program, context);
   addConformanceCommand(program, context);
   addCopyCommand(program, context);
+  addTraceCommand(program, context);
   addCompletionCommand(program);
   return program;
 }

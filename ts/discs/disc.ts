@@ -37,6 +37,18 @@ export interface NullDiscHandle {
   readonly sizeBytes: number;
 }
 
+/** How a replay disc is opened again in another thread of the process. */
+export interface ReplayDiscHandle {
+  /** Which kind. */
+  readonly kind: "replay";
+  /** Size in bytes. */
+  readonly sizeBytes: number;
+  /** Whether it may only be read. */
+  readonly readOnly: boolean;
+  /** The script. */
+  readonly answers: SharedArrayBuffer;
+}
+
 /** How a partition is opened again in another thread. */
 export interface PartitionDiscHandle {
   /** Which kind. */
@@ -86,6 +98,7 @@ export type DiscHandle =
   | NullDiscHandle
   | NbdDiscHandle
   | CrashDiscHandle
+  | ReplayDiscHandle
   | PartitionDiscHandle;
 
 /** One of `BlkStatus`, at once or later. */
@@ -93,7 +106,7 @@ export type DiscAnswer = number | Promise<number>;
 
 /**
  * A block device that an endpoint can export: a `FileDisc`, a `MemoryDisc`, a `NullDisc`, an `NbdDisc`, a
- * `CrashDisc` or a `PartitionDisc`, and no other. Offsets and lengths are bytes, multiples of 512, and within the disc: whoever calls
+ * `CrashDisc`, a `ReplayDisc` or a `PartitionDisc`, and no other. Offsets and lengths are bytes, multiples of 512, and within the disc: whoever calls
  * has checked them.
  */
 export interface Disc {

@@ -18,6 +18,7 @@ export function mayHaveHoles(handle: DiscHandle): boolean | undefined {
     case "partition":
       return mayHaveHoles(handle.inner);
     case "nbd":
+    case "replay":
       return undefined;
   }
 }

@@ -8,6 +8,7 @@ import { MemoryDisc } from "./memory-disc.js";
 import { NbdDisc } from "./nbd-disc.js";
 import { NullDisc } from "./null-disc.js";
 import { PartitionDisc } from "./partition-disc.js";
+import { ReplayDisc } from "./replay-disc.js";
 
 /** The disc of a handle, for this thread; whoever made the handle closes the disc. */
 export function openDisc(bus: Bus, handle: DiscHandle): Disc {
@@ -22,6 +23,8 @@ export function openDisc(bus: Bus, handle: DiscHandle): Disc {
       return NbdDisc.adopt(handle);
     case "crash":
       return CrashDisc.open(handle);
+    case "replay":
+      return ReplayDisc.adopt(handle);
     case "partition":
       return PartitionDisc.adopt(openDisc(bus, handle.inner), handle);
   }

@@ -16,6 +16,7 @@ import { FileDisc } from "./file-disc.js";
 import { MemoryDisc } from "./memory-disc.js";
 import { NbdDisc } from "./nbd-disc.js";
 import { NullDisc } from "./null-disc.js";
+import { ReplayDisc } from "./replay-disc.js";
 
 /** Numbers above are in no table that is read. */
 const MAX_NUMBER = 65535;
@@ -233,7 +234,7 @@ export function checkPartition(partition: number | string): void {
  * @internal
  */
 export function isDisc(disc: unknown): disc is Disc {
-  const kinds = [FileDisc, MemoryDisc, NullDisc, NbdDisc, CrashDisc, PartitionDisc];
+  const kinds = [FileDisc, MemoryDisc, NullDisc, NbdDisc, CrashDisc, ReplayDisc, PartitionDisc];
   return kinds.some((kind) => disc instanceof kind);
 }
 
