@@ -46,6 +46,7 @@ export type {
   Disc,
   DiscAnswer,
   DiscHandle,
+  FaultyDiscHandle,
   FileDiscHandle,
   MemoryDiscHandle,
   NbdDiscHandle,
@@ -53,11 +54,15 @@ export type {
   PartitionDiscHandle,
 } from "./discs/disc.js";
 export { exportedName, type NamedDiscOptions, openDiscNamed } from "./discs/disc-name.js";
+export type { FaultKind, FaultOperation, FaultReport, FaultRule } from "./discs/faults/fault.js";
+export { parseFault, printFault } from "./discs/faults/text.js";
+export { FaultyDisc } from "./discs/faulty-disc.js";
 export { FileDisc } from "./discs/file-disc.js";
 export { MemoryDisc } from "./discs/memory-disc.js";
 export { NbdDisc, type NbdDiscOptions } from "./discs/nbd-disc.js";
 export { NullDisc } from "./discs/null-disc.js";
 export { PartitionDisc } from "./discs/partition-disc.js";
+export type { WrappedDisc } from "./discs/wrapped-disc.js";
 export { Endpoint } from "./endpoint/endpoint.js";
 export type {
   BoundController,

@@ -2,6 +2,7 @@
 
 import type { Bus } from "../bus/bus.js";
 import type { Disc, DiscHandle } from "./disc.js";
+import { FaultyDisc } from "./faulty-disc.js";
 import { FileDisc } from "./file-disc.js";
 import { MemoryDisc } from "./memory-disc.js";
 import { NbdDisc } from "./nbd-disc.js";
@@ -21,5 +22,7 @@ export function openDisc(bus: Bus, handle: DiscHandle): Disc {
       return NbdDisc.adopt(handle);
     case "partition":
       return PartitionDisc.adopt(openDisc(bus, handle.inner), handle);
+    case "faulty":
+      return FaultyDisc.adopt(openDisc(bus, handle.inner), handle.faults);
   }
 }

@@ -21,7 +21,7 @@ import { checkIdentity, type FunctionIdentity, type MsixLocation } from "../bus/
 import { setEndpointHere } from "../bus/local-endpoints.js";
 import { Msix } from "../bus/msix.js";
 import { checkDiscSize, type Disc } from "../discs/disc.js";
-import { isDisc, isPartOf } from "../discs/partition-disc.js";
+import { isDisc, isPartOf } from "../discs/wrapped-disc.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError, callBack, checkInteger } from "../errors.js";
 import { CommandHandler } from "./commands.js";
