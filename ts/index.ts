@@ -82,6 +82,7 @@ export type {
   QueueReport,
   RegistersReport,
 } from "./endpoint/inspection.js";
+export type { LinkFaults, LinkFaultsReport, LostInterrupts } from "./endpoint/link-faults.js";
 export type { QueueStatistics } from "./endpoint/queue-totals.js";
 export type { DescriptorReport, RingsReport } from "./endpoint/rings-report.js";
 export type {

@@ -1,6 +1,7 @@
 // The command register: takes what the root complex writes, and serves it (protocol,
 // section 2). Every register is untrusted; each command's are copied once, then checked.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   Command,
   DESCRIPTOR_BYTES,
@@ -36,6 +37,8 @@ export interface CommandTarget {
   readonly vectors: number;
   /** Whether no other endpoint has taken the bus over. */
   isCurrent(): boolean;
+  /** How long a command waits before it is served, in milliseconds. */
+  commandDelayMs(): number;
   /** Why a command failed, for whoever watches. */
   log(line: string): void;
 }
@@ -82,6 +85,7 @@ export class CommandHandler {
   readonly #doorbell: Doorbell;
   #devices: readonly ExportedDisc[];
   #running = true;
+  #abandoned = false;
   #eagerUntil = performance.now() + EAGER_MS;
   /** Settles when the command that is being served was answered. */
   #serving: Promise<void> = Promise.resolve();
@@ -104,6 +108,12 @@ export class CommandHandler {
     this.#doorbell.wake();
     await this.#sleeping;
     await this.#serving;
+  }
+
+  /** As `stop`, but a command that is being served is not answered, and the registers stay as they are. */
+  abandon(): void {
+    this.#running = false;
+    this.#abandoned = true;
   }
 
   readonly #poll = (): void => {
@@ -145,8 +155,12 @@ export class CommandHandler {
 
   async #serve(command: number): Promise<void> {
     Atomics.store(this.#words, Register.status / 4, 0);
-    const status = await this.#answer(this.#copyArguments(command));
-    if (this.#isSuperseded()) return;
+    const args = this.#copyArguments(command);
+    const delayMs = this.#target.commandDelayMs();
+    if (delayMs > 0) await sleep(delayMs);
+    if (this.#abandoned) return;
+    const status = await this.#answer(args);
+    if (this.#abandoned || this.#isSuperseded()) return;
     Atomics.store(this.#words, Register.status / 4, status);
     Atomics.notify(this.#words, Register.status / 4);
   }
