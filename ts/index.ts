@@ -49,6 +49,7 @@ export type {
   Disc,
   DiscAnswer,
   DiscHandle,
+  FaultyDiscHandle,
   FileDiscHandle,
   MemoryDiscHandle,
   NbdDiscHandle,
@@ -57,12 +58,16 @@ export type {
   ReplayDiscHandle,
 } from "./discs/disc.js";
 export { exportedName, type NamedDiscOptions, openDiscNamed } from "./discs/disc-name.js";
+export type { FaultKind, FaultOperation, FaultReport, FaultRule } from "./discs/faults/fault.js";
+export { parseFault, printFault } from "./discs/faults/text.js";
+export { FaultyDisc } from "./discs/faulty-disc.js";
 export { FileDisc } from "./discs/file-disc.js";
 export { MemoryDisc } from "./discs/memory-disc.js";
 export { NbdDisc, type NbdDiscOptions } from "./discs/nbd-disc.js";
 export { NullDisc } from "./discs/null-disc.js";
 export { PartitionDisc } from "./discs/partition-disc.js";
 export { type ReplayAnswer, ReplayDisc, type ReplayDiscOptions } from "./discs/replay-disc.js";
+export type { WrappedDisc } from "./discs/wrapped-disc.js";
 export { Endpoint } from "./endpoint/endpoint.js";
 export type {
   BoundController,
@@ -82,6 +87,7 @@ export type {
   QueueReport,
   RegistersReport,
 } from "./endpoint/inspection.js";
+export type { LinkFaults, LinkFaultsReport, LostInterrupts } from "./endpoint/link-faults.js";
 export type { QueueStatistics } from "./endpoint/queue-totals.js";
 export type { DescriptorReport, RingsReport } from "./endpoint/rings-report.js";
 export type {

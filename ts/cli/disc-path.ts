@@ -11,6 +11,8 @@ export interface Setting<T> {
   readonly wanted: string;
   /** What it means; undefined for what is not accepted. Without a `=` it has no value. */
   readonly parse: (value: string | undefined) => T | undefined;
+  /** Of one that may stand there several times: what they mean together. */
+  join?(before: T, next: T): T;
 }
 
 /** Means the same wherever a disc is named. */
@@ -44,17 +46,21 @@ export function parseDiscPath<T extends object>(
 ): { readonly path: string; readonly settings: T } {
   const [path = "", ...parts] = splitAtCommas(text);
   const seen = new Set<string>();
-  const settings = parts.map((part) => {
+  let settings = {} as T;
+  for (const part of parts) {
     const [key = "", ...value] = part.split("=");
-    if (seen.has(key)) throw new InvalidArgumentError(`${key} stands there twice.`);
-    seen.add(key);
     if (!Object.hasOwn(known, key)) throw unknownError(part, nearest(key, Object.keys(known)));
-    const { wanted, parse } = known[key] as Setting<T>;
+    const { wanted, parse, join } = known[key] as Setting<T>;
+    const isRepeated = seen.has(key);
+    if (isRepeated && !join) throw new InvalidArgumentError(`${key} stands there twice.`);
+    seen.add(key);
     const meaning = parse(value.length === 0 ? undefined : value.join("="));
-    if (meaning !== undefined) return meaning;
-    throw new InvalidArgumentError(`${wanted} is wanted, not ${JSON.stringify(part)}.`);
-  });
-  return { path, settings: Object.assign({}, ...settings) as T };
+    if (meaning === undefined) {
+      throw new InvalidArgumentError(`${wanted} is wanted, not ${JSON.stringify(part)}.`);
+    }
+    settings = { ...settings, ...(isRepeated ? join?.(settings, meaning) : meaning) };
+  }
+  return { path, settings };
 }
 
 function unknownError(part: string, meant: readonly string[]): InvalidArgumentError {

@@ -33,6 +33,12 @@ A disc is ${DISC_SYNTAX}:
   queues     most queues, each served by a thread of its own: 1 to 255
   partition  only this partition: its number or its UUID
   name       the name that the root complex sees
+  fault      what goes wrong on it on purpose, several times for several things:
+             KIND[=VALUE][:OPERATION...][:KEY=VALUE...]; all of it is in docs/faults.md
+               error[=STATUS], delay=TIME, stall=TIME, torn[=SECTORS], lost-flush, corrupt[=BITS]
+               read, write, flush, discard, write-zeroes
+               sectors=FIRST-LAST, after=N, every=N, probability=P, times=N, seed=N
+             While it runs: echo delay=50ms:flush > the disc's fault in blockpt sh, or blockpt apply
 
 A config file is YAML or JSON, as blockpt dump prints it. Relative paths in it are relative to its
 directory. Without controllers in it its function is bound and started, without remote_disks every
@@ -47,6 +53,7 @@ command's goes to stderr.
 Examples:
   $ blockpt run --disc nvme0=disk.img --disc ram0=memory:64M
   $ blockpt run --disc nvme0=disk.img,ro,partition=1,name=/dev/nvme0n1p1
+  $ blockpt run --disc ram0=memory:64M,fault=error=EIO:read:every=100,fault=delay=50ms:flush
   $ blockpt run --config disks.yaml --disc extra=memory:1G
   $ blockpt run --disc ram0=memory:64M -- blockpt inspect
   $ blockpt run --disc nvme0=disk.img --trace session.trace

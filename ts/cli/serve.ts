@@ -33,6 +33,7 @@ Examples:
   $ blockpt serve disk.img
   $ blockpt serve disk.img,ro scratch=memory:1G --listen 'nbd+unix:///?socket=nbd.sock'
   $ blockpt serve disk.img --listen nbds://0.0.0.0 --tls-certificates certs
+  $ blockpt serve disk.img,fault=error=MEDIUM:read:sectors=2048-4095
   $ blockpt serve memory:64M --listen nbd://localhost:0 -- sh -c 'nbdinfo "$BLOCKPT_NBD_URI"'
 `;
 

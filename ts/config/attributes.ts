@@ -80,3 +80,9 @@ export const line: Format<string> = {
   },
   print: (value) => value,
 };
+
+/** Words, one a line; they are taken with any white space between. */
+export const lines: Format<string> = {
+  parse: (text) => text.trim(),
+  print: (value) => value.replaceAll(" ", "\n"),
+};

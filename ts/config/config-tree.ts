@@ -336,6 +336,7 @@ export class ConfigTree {
         exportName: wanted.export_name,
         readOnly: wanted.read_only,
         queues: wanted.max_number_of_queues,
+        faults: wanted.fault?.join(" "),
       });
     });
   }

@@ -26,6 +26,8 @@ export interface DiscDocument {
   read_only?: boolean | undefined;
   /** 1 to 255. Default 1. */
   max_number_of_queues?: number | undefined;
+  /** What goes wrong on it on purpose, as `parseFault` takes it; an empty list for nothing. Default: nothing. */
+  fault?: readonly string[] | undefined;
 }
 
 /** A function, by the names of its attributes, and its discs. */
@@ -161,12 +163,14 @@ async function dumpFunction(
     const attribute = (key: string): Promise<string> => value(`${path}/${name}/${key}`);
     const partition = await attribute("partition");
     const exportName = await attribute("export_name");
+    const fault = await attribute("fault");
     return {
       disc_name: await attribute("disc_name"),
       ...(partition === "" ? {} : { partition: partitionOf(partition) }),
       ...(exportName === "" ? {} : { export_name: exportName }),
       read_only: (await attribute("read_only")) === "1",
       max_number_of_queues: Number(await attribute("max_number_of_queues")),
+      ...(fault === "" ? {} : { fault: fault.split("\n") }),
     };
   });
   return { ...result, discs };

@@ -9,7 +9,7 @@ import { posix } from "node:path";
 import type { Endpoint } from "../endpoint/endpoint.js";
 import type { DiscFacts } from "../endpoint/inspection.js";
 import type { QueueStatistics } from "../endpoint/queue-totals.js";
-import { attribute, bool, decimal, hex4, line, unsigned } from "./attributes.js";
+import { attribute, bool, decimal, hex4, line, lines, unsigned } from "./attributes.js";
 import { Refusal } from "./config-error.js";
 import { type AttributeNode, type DirectoryNode, fixedDirectory, readOnly } from "./node.js";
 import {
@@ -225,6 +225,15 @@ function discDirectory(pciFunction: PciFunction, name: string): DirectoryNode {
       () => config().queues,
       (queues) => change({ queues }),
     ),
+    fault: attribute(
+      lines,
+      () => config().faults,
+      (faults) => pciFunction.setFaults(name, faults),
+    ),
+    fault_hits: readOnly(() => {
+      const faults = exported()?.faults ?? [];
+      return faults.map(({ hits, seen, text }) => `${hits} ${seen} ${text}\n`).join("");
+    }),
     attached: readOnly(() => `${exported()?.attached ? 1 : 0}\n`),
     size: readOnly(() => `${exported()?.sectors ?? 0}\n`),
     irq_stats: readOnly(() => {

@@ -5,6 +5,7 @@ import { BASE_CLASS, DEVICE_ID, MAX_DEVICES, VENDOR_ID } from "../abi/layout.js"
 import type { Bus } from "../bus/bus.js";
 import type { Disc } from "../discs/disc.js";
 import { exportedName, isMemoryName, nameComplaint, openDiscNamed } from "../discs/disc-name.js";
+import { parseFaults, printFault } from "../discs/faults/text.js";
 import { checkPartition, PartitionDisc } from "../discs/partition-disc.js";
 import { Endpoint } from "../endpoint/endpoint.js";
 import type { EndpointOptions, ExportOptions } from "../endpoint/endpoint-options.js";
@@ -71,6 +72,8 @@ export interface DiscConfig {
   readonly exportName: string;
   readonly readOnly: boolean;
   readonly queues: number;
+  /** What goes wrong on it on purpose, as `printFault` writes it, with blanks between. */
+  readonly faults: string;
 }
 
 /** And what was found when it was opened. */
@@ -91,6 +94,7 @@ const NEW_DISC: KnownDisc = {
   exportName: "",
   readOnly: false,
   queues: 1,
+  faults: "",
 };
 
 /** How a disc is handed to the endpoint. */
@@ -151,7 +155,7 @@ export class PciFunction {
       for (const [name, known] of this.#discs) {
         if (known.discName === "") continue;
         const opened = await this.#open(name, known, (disc, options) =>
-          endpoint.exportDisc(name, disc, options),
+          endpoint.exportDisc(name, disc, { ...options, faults: parseFaults(known.faults) }),
         );
         this.#discs.set(name, opened);
       }
@@ -203,12 +207,22 @@ export class PciFunction {
     wanted: { readonly [Key in keyof DiscConfig]: DiscConfig[Key] | undefined },
   ): Promise<boolean> {
     const before = this.disc(name);
-    const changes = Object.entries(wanted).filter(
+    const { faults = before.faults, ...others } = wanted;
+    const changes = Object.entries(others).filter(
       ([key, value]) => value !== undefined && value !== before[key as keyof DiscConfig],
     );
-    if (changes.length === 0) return false;
-    await this.changeDisc(name, Object.fromEntries(changes));
-    return true;
+    if (changes.length > 0) await this.changeDisc(name, Object.fromEntries(changes));
+    const hasOtherFaults = faultsText(faults) !== before.faults;
+    if (hasOtherFaults) await this.setFaults(name, faults);
+    return changes.length > 0 || hasOtherFaults;
+  }
+
+  /** Has other things go wrong on a disc, also while it is attached; nothing changes if that fails. */
+  async setFaults(name: string, faults: string): Promise<void> {
+    const known = this.#known(name);
+    const text = faultsText(faults);
+    if (this.exported(name) !== undefined) await this.endpoint?.setFaults(name, parseFaults(text));
+    this.#discs.set(name, { ...known, faults: text });
   }
 
   /** Changes how a disc is configured, and exported if the function is bound; nothing if that fails. */
@@ -235,7 +249,10 @@ export class PciFunction {
     // Whether there is such a disc is said now, not when the function is bound.
     if (endpoint === undefined) return this.#open(name, after, (disc) => disc.close());
     if (!isExported) {
-      return this.#open(name, after, (disc, options) => endpoint.exportDisc(name, disc, options));
+      const faults = parseFaults(after.faults);
+      return this.#open(name, after, (disc, options) =>
+        endpoint.exportDisc(name, disc, { ...options, faults }),
+      );
     }
     if (this.#mustOpen(before, after)) {
       return this.#open(name, after, (disc, options) =>
@@ -268,12 +285,13 @@ export class PciFunction {
     const { endpoint } = this;
     if (endpoint === undefined) return;
     for (const name of endpoint.exports) {
-      const { discName, readOnly, queues } = endpoint.exported(name);
+      const { discName, readOnly, queues, ...exported } = endpoint.exported(name);
+      const faults = exported.faults.map(({ text }) => text).join(" ");
       const foreign = { ...NEW_DISC, discName, exportedAs: discName, isForeign: true };
       const known = this.#discs.get(name) ?? foreign;
       const isRenamed = known.exportedAs !== undefined && known.exportedAs !== discName;
       const names = isRenamed ? { exportName: discName, exportedAs: discName } : {};
-      this.#discs.set(name, { ...known, ...names, readOnly, queues: queues.length });
+      this.#discs.set(name, { ...known, ...names, readOnly, queues: queues.length, faults });
     }
     for (const [name, { discName }] of this.#discs) {
       if (discName !== "" && !endpoint.exports.includes(name)) this.#discs.delete(name);
@@ -353,6 +371,11 @@ export function partitionText(partition: number | string): string {
 /** A number, if it is one. */
 export function partitionOf(partition: string): number | string {
   return /^\d+$/.test(partition) ? Number(partition) : partition;
+}
+
+/** Faults as they are kept, and printed. */
+function faultsText(text: string): string {
+  return parseFaults(text).map(printFault).join(" ");
 }
 
 /** How a disc is exported; one in memory has no name of its own but its directory's. */

@@ -61,6 +61,16 @@ export interface PartitionDiscHandle {
   readonly sizeBytes: number;
 }
 
+/** How a disc on which things go wrong on purpose is opened again in another thread. */
+export interface FaultyDiscHandle {
+  /** Which kind. */
+  readonly kind: "faulty";
+  /** The disc that it is in front of. */
+  readonly inner: DiscHandle;
+  /** Its rules, and the counts of all threads. */
+  readonly faults: SharedArrayBuffer;
+}
+
 /** How a disc on an NBD server is opened again in another thread of the process: there it makes connections of its own. */
 export interface NbdDiscHandle {
   /** Which kind. */
@@ -99,14 +109,15 @@ export type DiscHandle =
   | NbdDiscHandle
   | CrashDiscHandle
   | ReplayDiscHandle
-  | PartitionDiscHandle;
+  | PartitionDiscHandle
+  | FaultyDiscHandle;
 
 /** One of `BlkStatus`, at once or later. */
 export type DiscAnswer = number | Promise<number>;
 
 /**
  * A block device that an endpoint can export: a `FileDisc`, a `MemoryDisc`, a `NullDisc`, an `NbdDisc`, a
- * `CrashDisc`, a `ReplayDisc` or a `PartitionDisc`, and no other. Offsets and lengths are bytes, multiples of 512, and within the disc: whoever calls
+ * `CrashDisc`, a `ReplayDisc`, a `PartitionDisc` or a `FaultyDisc`, and no other. Offsets and lengths are bytes, multiples of 512, and within the disc: whoever calls
  * has checked them.
  */
 export interface Disc {

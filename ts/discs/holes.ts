@@ -16,6 +16,7 @@ export function mayHaveHoles(handle: DiscHandle): boolean | undefined {
     case "file":
       return isSparse(handle.fd);
     case "partition":
+    case "faulty":
       return mayHaveHoles(handle.inner);
     case "nbd":
     case "replay":

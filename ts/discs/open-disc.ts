@@ -3,6 +3,7 @@
 import type { Bus } from "../bus/bus.js";
 import { CrashDisc } from "./crash-disc.js";
 import type { Disc, DiscHandle } from "./disc.js";
+import { FaultyDisc } from "./faulty-disc.js";
 import { FileDisc } from "./file-disc.js";
 import { MemoryDisc } from "./memory-disc.js";
 import { NbdDisc } from "./nbd-disc.js";
@@ -27,5 +28,7 @@ export function openDisc(bus: Bus, handle: DiscHandle): Disc {
       return ReplayDisc.adopt(handle);
     case "partition":
       return PartitionDisc.adopt(openDisc(bus, handle.inner), handle);
+    case "faulty":
+      return FaultyDisc.adopt(openDisc(bus, handle.inner), handle.faults);
   }
 }

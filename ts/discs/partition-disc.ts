@@ -4,7 +4,6 @@ import { Feature } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { BusRange } from "../engine/engine.js";
 import { assert, BlockptError, checkInteger } from "../errors.js";
-import { CrashDisc } from "./crash-disc.js";
 import {
   type Disc,
   type DiscAnswer,
@@ -12,11 +11,7 @@ import {
   type PartitionDiscHandle,
   writeThrough,
 } from "./disc.js";
-import { FileDisc } from "./file-disc.js";
-import { MemoryDisc } from "./memory-disc.js";
-import { NbdDisc } from "./nbd-disc.js";
-import { NullDisc } from "./null-disc.js";
-import { ReplayDisc } from "./replay-disc.js";
+import { isDisc, WrappedDisc } from "./wrapped-disc.js";
 
 /** Numbers above are in no table that is read. */
 const MAX_NUMBER = 65535;
@@ -57,9 +52,7 @@ interface Place {
  * disc.close();
  * ```
  */
-export class PartitionDisc implements Disc {
-  /** The disc that it is a partition of. */
-  readonly inner: Disc;
+export class PartitionDisc extends WrappedDisc implements Disc {
   /** Its number, as Linux numbers partitions; undefined in the thread that serves a queue of it. */
   readonly number: number | undefined;
   /** Its UUID, in lower case, as Linux's PARTUUID has it; undefined in the thread that serves a queue of it. */
@@ -76,12 +69,12 @@ export class PartitionDisc implements Disc {
   #closed = false;
 
   private constructor(inner: Disc, place: Place) {
+    super(inner);
     const { number, uuid, startBytes, sizeBytes } = place;
     assert(
       startBytes >= 0 && sizeBytes > 0 && sizeBytes <= inner.sizeBytes - startBytes,
       "a partition is not inside its disc",
     );
-    this.inner = inner;
     this.number = number;
     this.uuid = uuid;
     this.startBytes = startBytes;
@@ -226,23 +219,4 @@ export function checkPartition(partition: number | string): void {
       `partition is ${JSON.stringify(partition)}: a number, a GUID or xxxxxxxx-NN is wanted`,
     );
   }
-}
-
-/**
- * Whether it is one of the discs there are: others cannot be opened in a queue's thread.
- *
- * @internal
- */
-export function isDisc(disc: unknown): disc is Disc {
-  const kinds = [FileDisc, MemoryDisc, NullDisc, NbdDisc, CrashDisc, ReplayDisc, PartitionDisc];
-  return kinds.some((kind) => disc instanceof kind);
-}
-
-/**
- * Whether `part` is that disc, or a partition of it.
- *
- * @internal
- */
-export function isPartOf(part: Disc, whole: Disc): boolean {
-  return part === whole || (part instanceof PartitionDisc && isPartOf(part.inner, whole));
 }

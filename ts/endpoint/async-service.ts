@@ -9,10 +9,8 @@
 // A disc that hangs cannot hold up a stop: after a while it is left, which answers what it still has.
 
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
-import type { Bus } from "../bus/bus.js";
 import { Patience } from "../bus/patience.js";
 import type { Disc } from "../discs/disc.js";
-import type { DeviceQueue } from "../engine/engine.js";
 import {
   COMPLETION_WORDS,
   CompletionWord,
@@ -21,8 +19,7 @@ import {
   RequestWord,
 } from "../engine/records.js";
 import { perform, statusOfThrown } from "./perform.js";
-import { DEEP_SLEEP_MS, POLLED_LOOK_MS, QueueService } from "./queue-service.js";
-import type { QueueWorkerData } from "./queue-worker.js";
+import { DEEP_SLEEP_MS, POLLED_LOOK_MS, QueueService, type QueueWork } from "./queue-service.js";
 
 /** How long a stop waits for the disc: less than a root complex waits for its command. */
 const DRAIN_MS = 2500;
@@ -37,20 +34,20 @@ export class AsyncService extends QueueService {
   /** Tags and statuses of what was answered and is not yet completed. */
   readonly #done: number[] = [];
 
-  constructor(bus: Bus, queue: DeviceQueue, disc: Disc, data: QueueWorkerData) {
-    super(bus, queue, data);
+  constructor(work: QueueWork, disc: Disc) {
+    super(work);
     this.#disc = disc;
     this.#patience = new Patience(this.doorbell === undefined ? POLLED_LOOK_MS : undefined);
   }
 
-  /** Serves until it is stopped and drained, or can go no further; says why not. Leaves the disc. */
+  /** Serves until it is stopped and drained, is replaced, or can go no further; says why not. Leaves the disc, unless it is replaced. */
   async run(): Promise<string | undefined> {
     // A doorbell does not hold up the thread.
     const alive = setInterval(() => {}, FOREVER_MS);
     try {
       await this.#serve();
     } finally {
-      await this.#disc.leave?.();
+      if (!this.isReplaced) await this.#disc.leave?.();
       clearInterval(alive);
     }
     return this.reason;
@@ -65,6 +62,8 @@ export class AsyncService extends QueueService {
       } else if (this.stopping) {
         drainedBy = Math.min(drainedBy, performance.now() + DRAIN_MS);
         if (performance.now() >= drainedBy) await this.#disc.leave?.();
+        await sleep(NAP_MS);
+      } else if (this.replacing) {
         await sleep(NAP_MS);
       } else if (this.inFlight === 0 && this.#patience.mayLookOn()) {
         await nextTurn();
@@ -116,10 +115,10 @@ export class AsyncService extends QueueService {
         this.queue.complete(count);
       }
       this.tell();
-      done.length = 0;
-      this.#goOn();
     }
+    // Before the next are taken: a disc may answer some of them at once.
     done.length = 0;
+    if (this.isCurrent && !this.hasEnded) this.#goOn();
   };
 
   /** The driver may have published meanwhile, or is about to. */

@@ -16,8 +16,13 @@ import {
 } from "../engine/records.js";
 import { perform } from "./perform.js";
 import { QueueControl, QueueState } from "./queue-control.js";
-import { DEEP_SLEEP_MS, POLLED_LOOK_MS, POLLS, QueueService } from "./queue-service.js";
-import type { QueueWorkerData } from "./queue-worker.js";
+import {
+  DEEP_SLEEP_MS,
+  POLLED_LOOK_MS,
+  POLLS,
+  QueueService,
+  type QueueWork,
+} from "./queue-service.js";
 
 /** Most requests of a round, so that a stop is seen while the driver keeps the ring full. */
 const MOST = 1024;
@@ -31,12 +36,12 @@ export class BlockingService extends QueueService {
   /** Since something was found, where nobody rings. */
   #sleeps = 0;
 
-  constructor(bus: Bus, queue: DeviceQueue, disc: BlockingDisc, data: QueueWorkerData) {
-    super(bus, queue, data);
-    this.step = stepOf(bus, queue, disc, data.pio);
+  constructor(work: QueueWork, disc: BlockingDisc) {
+    super(work);
+    this.step = stepOf(work.bus, work.queue, disc, work.data.pio);
   }
 
-  /** Serves until it is stopped and drained, or can go no further; says why not. */
+  /** Serves until it is stopped and drained, is replaced, or can go no further; says why not. */
   run(): string | undefined {
     const patience = new Patience(this.doorbell === undefined ? POLLED_LOOK_MS : undefined);
     while (!this.hasEnded) {

@@ -1,6 +1,7 @@
 // The command register: takes what the root complex writes, and serves it (protocol,
 // section 2). Every register is untrusted; each command's are copied once, then checked.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   Command,
   DESCRIPTOR_BYTES,
@@ -39,6 +40,8 @@ export interface CommandTarget {
   isCurrent(): boolean;
   /** Where commands are recorded, if they are. */
   readonly recorder: CommandRecorder | undefined;
+  /** How long a command waits before it is served, in milliseconds. */
+  commandDelayMs(): number;
   /** Why a command failed, for whoever watches. */
   log(line: string): void;
 }
@@ -85,6 +88,7 @@ export class CommandHandler {
   readonly #doorbell: Doorbell;
   #devices: readonly ExportedDisc[];
   #running = true;
+  #abandoned = false;
   #eagerUntil = performance.now() + EAGER_MS;
   /** Settles when the command that is being served was answered. */
   #serving: Promise<void> = Promise.resolve();
@@ -107,6 +111,12 @@ export class CommandHandler {
     this.#doorbell.wake();
     await this.#sleeping;
     await this.#serving;
+  }
+
+  /** As `stop`, but a command that is being served is not answered, and the registers stay as they are. */
+  abandon(): void {
+    this.#running = false;
+    this.#abandoned = true;
   }
 
   readonly #poll = (): void => {
@@ -151,8 +161,11 @@ export class CommandHandler {
     const args = this.#copyArguments(command);
     const { recorder } = this.#target;
     recorder?.command(command, args);
+    const delayMs = this.#target.commandDelayMs();
+    if (delayMs > 0) await sleep(delayMs);
+    if (this.#abandoned) return;
     const status = await this.#answer(args);
-    if (this.#isSuperseded()) return;
+    if (this.#abandoned || this.#isSuperseded()) return;
     // Before the root complex can have seen it.
     recorder?.answer(command, status, this.#bar);
     Atomics.store(this.#words, Register.status / 4, status);

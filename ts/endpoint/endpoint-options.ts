@@ -2,8 +2,10 @@
 
 import type { FunctionIdentity } from "../bus/config-space.js";
 import type { Disc } from "../discs/disc.js";
+import type { FaultRule } from "../discs/faults/fault.js";
 import type { Trace } from "../trace/trace.js";
 import type { ReportQueueStopped } from "./exported-disc.js";
+import type { LinkFaults } from "./link-faults.js";
 
 /** The controller that a function is bound to. */
 export interface Controller {
@@ -38,6 +40,8 @@ export interface EndpointOptions {
   msiInterrupts?: number | undefined;
   /** The rest of the configuration header. */
   identity?: Partial<Omit<FunctionIdentity, "vendorId" | "deviceId">> | undefined;
+  /** What goes wrong on purpose between it and the root complex. Default: nothing. */
+  linkFaults?: LinkFaults | undefined;
   /** Hears why commands were refused and queues stopped, a line each. */
   log?: ((line: string) => void) | undefined;
   /** Hears of queues that were stopped because they could go no further (protocol, section 4, fault 3). */
@@ -56,6 +60,8 @@ export interface ExportOptions {
   readOnly?: boolean | undefined;
   /** Move data by DMA; false copies memory discs word by word, to see what DMA gains. Default true. */
   dma?: boolean | undefined;
+  /** What goes wrong on it on purpose: rules, or texts as `parseFault` takes them, at most 32. Default: nothing. */
+  faults?: readonly (FaultRule | string)[] | undefined;
 }
 
 /** What of an export may be changed while nobody is attached. */

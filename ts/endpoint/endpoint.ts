@@ -21,7 +21,9 @@ import { checkIdentity, type FunctionIdentity, type MsixLocation } from "../bus/
 import { setEndpointHere } from "../bus/local-endpoints.js";
 import { Msix } from "../bus/msix.js";
 import { checkDiscSize, type Disc } from "../discs/disc.js";
-import { isDisc, isPartOf } from "../discs/partition-disc.js";
+import type { FaultRule } from "../discs/faults/fault.js";
+import { FaultTable } from "../discs/faults/table.js";
+import { isDisc, isPartOf } from "../discs/wrapped-disc.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError, callBack, checkInteger } from "../errors.js";
 import type { CommandRecorder } from "../trace/recorder.js";
@@ -35,6 +37,7 @@ import type {
   ExportOptions,
 } from "./endpoint-options.js";
 import { checkDiscName, ExportedDisc, type ReportQueueStopped } from "./exported-disc.js";
+import { FaultyLink } from "./faulty-link.js";
 import {
   type DiscFacts,
   type EndpointReport,
@@ -44,6 +47,7 @@ import {
   inspectRegisters,
 } from "./inspection.js";
 import { HEARTBEAT_MS, registersOf, takeLink } from "./link.js";
+import type { LinkFaults, LinkFaultsReport } from "./link-faults.js";
 import type { QueueSurroundings } from "./queue.js";
 
 const MAX_VECTORS = 2048;
@@ -81,6 +85,7 @@ export class Endpoint {
   readonly #onQueueStopped: ReportQueueStopped | undefined;
   readonly #trace: Trace | undefined;
   readonly #recorder: CommandRecorder | undefined;
+  readonly #faultyLink = new FaultyLink(() => this.#raiseAll());
   #commands: CommandHandler | undefined;
   #heart: NodeJS.Timeout | undefined;
   #generation = 0;
@@ -127,6 +132,7 @@ export class Endpoint {
     this.#onQueueStopped = options.onQueueStopped;
     this.#trace = options.trace;
     this.#recorder = options.trace?.recordCommands("endpoint");
+    this.#faultyLink.replace(options.linkFaults ?? {});
   }
 
   /**
@@ -249,7 +255,7 @@ export class Endpoint {
   async changeExport(name: string, changes: ExportChanges): Promise<void> {
     const before = this.#exportNamed(name);
     refuseAttached(name, before);
-    const { disc = before.disc, discName, queues, readOnly, dma } = changes;
+    const { disc = before.disc, discName, queues, readOnly, dma, faults } = changes;
     const { options } = before;
     const after = this.#makeExport(
       name,
@@ -259,6 +265,7 @@ export class Endpoint {
         queues: queues ?? options.queues,
         readOnly: readOnly ?? options.readOnly,
         dma: dma ?? options.dma,
+        faults,
       },
       before,
     );
@@ -295,6 +302,112 @@ export class Endpoint {
   }
 
   /**
+   * Has things go wrong on an exported disc on purpose, whatever disc that is: errors, delays, stalls, torn writes,
+   * lost flushes, corrupt reads. At any time, also while a root complex is attached, and in place of all faults that
+   * it had; counts start at 0. `exported(name).faults` tells what has come of them. While there are none they
+   * cost nothing.
+   *
+   * @param faults - rules, or texts as `parseFault` takes them, at most 32; none has all go well again
+   * @returns once every queue goes by them
+   * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SUCH_DISC`; `ERR_BLOCKPT_INVALID_ARGUMENT` for what is no rule.
+   * Nothing is changed then
+   *
+   * @example
+   * ```ts
+   * import { createBus, Endpoint, MemoryDisc, RootComplex } from "blockpt";
+   *
+   * const bus = await createBus();
+   * const endpoint = await Endpoint.create(bus, { controller: "44100000.pcie" });
+   * await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 1024 * 1024));
+   * await endpoint.start();
+   * const rc = await RootComplex.probe(bus);
+   * const disk = await rc.attach("ram0", { numDescriptors: 256 });
+   *
+   * await endpoint.setFaults("ram0", ["delay=5ms:flush", { kind: "error", status: "NOSPC", operations: ["write"], every: 3 }]);
+   * const codes = [];
+   * for (let sector = 0; sector < 6; sector++) {
+   *   codes.push(await disk.write(new Uint8Array(512), sector * 512).then(() => 0, (error) => error.blkStatus));
+   * }
+   * console.log(codes.join()); // 0,0,3,0,0,3
+   * console.log(endpoint.exported("ram0").faults[1]?.hits); // 2
+   * await endpoint.setFaults("ram0", []);
+   * await rc.close();
+   * await endpoint.close();
+   * ```
+   */
+  async setFaults(name: string, faults: readonly (FaultRule | string)[]): Promise<void> {
+    const exported = this.#exportNamed(name);
+    exported.faults.replace(faults);
+    await exported.changed();
+  }
+
+  /**
+   * Has things go wrong between the endpoint and the root complex on purpose: interrupts that get lost or come for
+   * nothing, an endpoint that is slow. At any time, and in place of all that went wrong before; counts start at 0.
+   *
+   * @param faults - `{}` has all go well again
+   * @returns once every queue goes by them
+   * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` for what is no such fault; nothing is changed then
+   */
+  async setLinkFaults(faults: LinkFaults): Promise<void> {
+    this.#faultyLink.replace(faults);
+    await Promise.all([...this.#exports.values()].map((exported) => exported.changed()));
+  }
+
+  /** What goes wrong between the endpoint and the root complex on purpose, and has. */
+  get linkFaults(): LinkFaultsReport {
+    return this.#faultyLink.report;
+  }
+
+  /**
+   * Has the endpoint end as a process does that is killed: the threads of its queues are ended wherever they are,
+   * commands are not answered, the heart stands still, and nothing is said on the bus of all that. The link
+   * stays up for whoever looks, until another endpoint takes it over, after two seconds. This one is closed.
+   *
+   * @returns the discs that it exported, by the exports' names: they are open, and the caller's to export again or close
+   * @throws {@link BlockptError} `ERR_BLOCKPT_STATE` if it is not started, or is being stopped
+   *
+   * @example
+   * ```ts
+   * import { createBus, Endpoint, MemoryDisc, RootComplex } from "blockpt";
+   *
+   * const bus = await createBus();
+   * const endpoint = await Endpoint.create(bus, { controller: "44100000.pcie" });
+   * await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 1024 * 1024));
+   * await endpoint.start();
+   * const rc = await RootComplex.probe(bus);
+   * const disk = await rc.attach("ram0", { numDescriptors: 256 });
+   *
+   * const discs = await endpoint.kill();
+   * const error = await disk.read(new Uint8Array(512), 0).catch((error) => error);
+   * console.log(error.code); // ERR_BLOCKPT_OFFLINE
+   *
+   * const next = await Endpoint.create(bus, { controller: "44100000.pcie" });
+   * for (const [name, disc] of discs) await next.exportDisc(name, disc);
+   * await next.start();
+   * await disk.whenOnline();
+   * await disk.read(new Uint8Array(512), 0);
+   * await rc.close();
+   * await next.close();
+   * ```
+   */
+  async kill(): Promise<ReadonlyMap<string, Disc>> {
+    if (this.#commands === undefined || this.#stopping !== undefined) {
+      throw new BlockptError("ERR_BLOCKPT_STATE", "the link is not up, or goes down");
+    }
+    this.#commands.abandon();
+    this.#commands = undefined;
+    this.#closed = true;
+    clearInterval(this.#heart);
+    this.#faultyLink.setUp(false);
+    setEndpointHere(this.#bus.buffer, false);
+    const exports = [...this.#exports];
+    this.#exports.clear();
+    await Promise.all(exports.map(([, exported]) => exported.kill()));
+    return new Map(exports.map(([name, { disc }]) => [name, disc]));
+  }
+
+  /**
    * Brings the link up: from here on a root complex finds the endpoint. Keeps the
    * process alive until `stop`. Its thread shall not block for more than a second: a root complex that
    * hears no heartbeat for two takes it for dead. An endpoint whose thread has died without a `stop` is taken over
@@ -326,9 +439,11 @@ export class Endpoint {
       vectors: this.msixInterrupts,
       isCurrent: () => this.#isCurrent(),
       recorder: this.#recorder,
+      commandDelayMs: () => this.#faultyLink.commandDelayMs,
       log: (line) => this.#say(line),
     });
     setEndpointHere(this.#bus.buffer, true);
+    this.#faultyLink.setUp(true);
     this.#heart = setInterval(() => {
       if (!this.#isCurrent()) return;
       // A root complex that wrote to it would take the endpoint for another one.
@@ -361,6 +476,7 @@ export class Endpoint {
       await new Promise((resolve) => setTimeout(resolve, GRACE_MS));
     }
     clearInterval(this.#heart);
+    this.#faultyLink.setUp(false);
     setEndpointHere(this.#bus.buffer, false);
     const isCurrent = this.#isCurrent();
     // First: who learns that a queue was left shall not look for the endpoint.
@@ -396,6 +512,7 @@ export class Endpoint {
     replaced?: ExportedDisc,
   ): ExportedDisc {
     const { discName = `/dev/${name}`, queues = 1, readOnly = false, dma = true } = options;
+    const { faults } = options;
     checkInteger("queues", queues, 1, 255);
     checkDiscName(discName);
     this.#checkDisc(name, disc);
@@ -416,7 +533,9 @@ export class Endpoint {
         throw new BlockptError("ERR_BLOCKPT_EXISTS", why);
       }
     }
-    return new ExportedDisc(disc, { discName, queues, readOnly, dma });
+    const table = (faults === undefined && replaced?.faults) || new FaultTable();
+    if (faults !== undefined) table.replace(faults);
+    return new ExportedDisc(disc, { discName, queues, readOnly, dma }, table);
   }
 
   #checkDisc(name: string, disc: Disc): void {
@@ -433,7 +552,22 @@ export class Endpoint {
 
   get #surroundings(): QueueSurroundings {
     const trace = this.#trace?.handle;
-    return { bus: this.#bus, msix: this.#msix, generation: this.#generation, trace };
+    const linkFaults = this.#faultyLink.buffer;
+    return {
+      bus: this.#bus,
+      msix: this.#msix,
+      generation: this.#generation,
+      trace,
+      linkFaults,
+    };
+  }
+
+  /** Raises the vector of each queue that is served; says of how many. */
+  #raiseAll(): number {
+    const queues = [...this.#exports.values()]
+      .filter(({ started }) => started)
+      .flatMap((exported) => exported.queues);
+    return this.#isCurrent() ? queues.filter((queue) => queue.raise(this.#bus)).length : 0;
   }
 
   /** Whether no other endpoint has taken the bus over. */

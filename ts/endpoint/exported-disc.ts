@@ -5,6 +5,7 @@ import { Feature, SECTOR_BYTES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { Disc } from "../discs/disc.js";
 import { nameComplaint } from "../discs/disc-name.js";
+import type { FaultTable } from "../discs/faults/table.js";
 import { BlockptError } from "../errors.js";
 import { EndpointQueue, type QueueSurroundings } from "./queue.js";
 
@@ -34,13 +35,15 @@ export class ExportedDisc {
   readonly options: ExportedDiscOptions;
   readonly readOnly: boolean;
   readonly queues: readonly EndpointQueue[];
+  readonly faults: FaultTable;
   /** SET_IRQ for the disc's events: the vector to raise, counted from 1; 0 is none. */
   eventsIrq = 0;
   #started = false;
 
-  constructor(disc: Disc, options: ExportedDiscOptions) {
+  constructor(disc: Disc, options: ExportedDiscOptions, faults: FaultTable) {
     this.disc = disc;
     this.options = options;
+    this.faults = faults;
     this.readOnly = options.readOnly || disc.readOnly;
     this.queues = Array.from({ length: options.queues }, () => new EndpointQueue());
   }
@@ -73,9 +76,11 @@ export class ExportedDisc {
       const failed = (reason: string): void =>
         report({ discName: this.discName, queue: index, reason });
       try {
+        const { disc, readOnly, options } = this;
         const { trace } = surroundings;
         const traced = trace && { trace, disc: this.discName, queue: index };
-        queue.start(surroundings, this.disc, this.readOnly, !this.options.dma, traced, failed);
+        const faults = this.faults.buffer;
+        queue.start(surroundings, { disc, readOnly, pio: !options.dma, faults, traced }, failed);
       } catch (error) {
         failed(`its worker cannot be started: ${String(error)}`);
         void this.stop();
@@ -97,6 +102,16 @@ export class ExportedDisc {
   /** For an endpoint that goes: finishes what is outstanding. */
   async drain(): Promise<void> {
     await Promise.all(this.queues.map((queue) => queue.stop()));
+  }
+
+  /** Ends every worker wherever it is, and tells nobody. */
+  async kill(): Promise<void> {
+    await Promise.all(this.queues.map((queue) => queue.kill()));
+  }
+
+  /** Its faults, or the link's, are others; done once every worker goes by them. */
+  async changed(): Promise<void> {
+    await Promise.all(this.queues.map((queue) => queue.changed()));
   }
 
   /** For an endpoint that has drained it: whoever is attached learns that nobody will answer. */

@@ -8,6 +8,7 @@ import { type Registers, readRegisters } from "../abi/registers.js";
 import type { Bus } from "../bus/bus.js";
 import type { MsixEntry } from "../bus/msix.js";
 import type { DiscHandle } from "../discs/disc.js";
+import type { FaultReport } from "../discs/faults/fault.js";
 import { mayHaveHoles } from "../discs/holes.js";
 import type { ExportedDisc } from "./exported-disc.js";
 import type { QueuePlace } from "./queue.js";
@@ -78,6 +79,8 @@ export interface DiscFacts {
   attached: boolean;
   /** What is offered for it: names of `Feature`, in lower case. */
   features: string[];
+  /** What goes wrong on it on purpose, and has. */
+  faults: FaultReport[];
   /** Its queues. */
   queues: QueueFacts[];
 }
@@ -131,6 +134,7 @@ export function factsOf(name: string, exported: ExportedDisc): DiscFacts {
     mayHaveHoles: mayHaveHoles(disc.handle),
     attached: started,
     features: namesOf(features),
+    faults: exported.faults.reports,
     queues: queues.map(({ irq, statistics }, index) => ({ index, irq, statistics })),
   };
 }

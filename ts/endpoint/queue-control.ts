@@ -9,12 +9,12 @@ export const QueueControl = {
   state: 0,
   /** The MSI-X vector to raise, counted from 1; 0 is none. */
   irq: 1,
-  /** How often the disc got another size, and how many of these the worker has taken. */
-  resizes: 2,
-  resizesTaken: 3,
+  /** How often something below was changed, the disc's size, its faults or the link's, and how many of these the worker has taken. */
+  changes: 2,
+  changesTaken: 3,
 } as const;
 
-/** Where the disc's size is, in 64-bit words: in sectors, as of the last resize. */
+/** Where the disc's size is, in 64-bit words: in sectors, as of the start or the last resize. */
 export const CONTROL_SECTORS = 2;
 
 /** Where `QueueTotals` are, in bytes. */

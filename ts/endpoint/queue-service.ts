@@ -1,13 +1,14 @@
 // One round of the service of a queue, as both loops have it: the one that blocks, over discs that answer at
-// once, and the one that does not. What is common is when it ends, that a stop and another size are heard
+// once, and the one that does not. What is common is when it ends, that a stop and changes are heard
 // of, and that what was answered is counted and told by the vector.
 
 import type { Bus } from "../bus/bus.js";
 import { Doorbell } from "../bus/doorbell.js";
 import type { DeviceQueue } from "../engine/engine.js";
 import { QueueFault } from "../engine/records.js";
-import { CONTROL_SECTORS, CONTROL_TOTALS, QueueControl, QueueState } from "./queue-control.js";
-import { QueueTotals } from "./queue-totals.js";
+import { LinkFaultWords } from "./link-faults.js";
+import { CONTROL_SECTORS, QueueControl, QueueState } from "./queue-control.js";
+import type { QueueTotals } from "./queue-totals.js";
 import type { QueueWorkerData } from "./queue-worker.js";
 
 /** Looks at an empty ring before a call returns. */
@@ -23,6 +24,16 @@ const FAULTS: Readonly<Record<number, string>> = {
   [QueueFault.DESCRIPTOR_STATE]: "the driver ring holds a descriptor that is still in service",
 };
 
+/** A worker's queue, as one loop over it takes it over from another. */
+export interface QueueWork {
+  readonly bus: Bus;
+  readonly queue: DeviceQueue;
+  readonly data: QueueWorkerData;
+  readonly totals: QueueTotals;
+  /** Whether the disc is still to be served so, asked when something was changed. */
+  readonly fits: () => boolean;
+}
+
 /** What both loops over a queue are made of. */
 export abstract class QueueService {
   protected readonly bus: Bus;
@@ -31,6 +42,8 @@ export abstract class QueueService {
   protected readonly doorbell: Doorbell | undefined;
   protected stopping = false;
   protected hasEnded = false;
+  /** The disc is to be served in another way; nothing more is taken before. */
+  protected replacing = false;
   /**
    * A driver that goes on submitting cannot hold up a stop: what was outstanding when it came is
    * at most one queue full.
@@ -40,17 +53,25 @@ export abstract class QueueService {
   protected inFlight = 0;
   readonly #data: QueueWorkerData;
   readonly #totals: QueueTotals;
-  #answered = 0;
-  #resizes: number;
+  readonly #fits: () => boolean;
+  readonly #linkFaults: LinkFaultWords;
+  #losesInterrupts = false;
+  #queueDelayMs = 0;
+  #answered: number;
+  #changes: number;
   #reason: string | undefined;
 
-  constructor(bus: Bus, queue: DeviceQueue, data: QueueWorkerData) {
+  constructor({ bus, queue, data, totals, fits }: QueueWork) {
     this.bus = bus;
     this.queue = queue;
     this.#data = data;
     this.control = new Int32Array(data.control);
-    this.#totals = new QueueTotals(data.control, CONTROL_TOTALS);
-    this.#resizes = Atomics.load(this.control, QueueControl.resizesTaken);
+    this.#totals = totals;
+    this.#fits = fits;
+    this.#linkFaults = new LinkFaultWords(data.linkFaults);
+    this.#takeLinkFaults();
+    this.#answered = queue.completed;
+    this.#changes = Atomics.load(this.control, QueueControl.changesTaken);
     const { doorbell } = data;
     if (doorbell !== undefined) this.doorbell = Doorbell.ofQueue(bus.buffer, doorbell);
   }
@@ -58,6 +79,11 @@ export abstract class QueueService {
   /** What it could not go on with; undefined if it was stopped, and drained. */
   protected get reason(): string | undefined {
     return this.#reason;
+  }
+
+  /** Whether it ended as the disc is to be served in another way. */
+  get isReplaced(): boolean {
+    return this.hasEnded && this.replacing && this.#reason === undefined;
   }
 
   /** Whether the bus is still the endpoint's that it was started by. */
@@ -77,7 +103,12 @@ export abstract class QueueService {
       this.stopping = true;
       this.mayAnswer = Math.min(this.mayAnswer, this.#data.geometry.numDescriptors);
     }
-    if (this.control[QueueControl.resizes] !== this.#resizes) this.#resize();
+    if (this.control[QueueControl.changes] !== this.#changes) this.#change();
+    if (this.replacing) {
+      const progress = this.tell();
+      return this.inFlight === 0 ? this.#end(undefined) : progress > 0;
+    }
+    if (this.#queueDelayMs > 0) this.#dawdle();
     const count = this.step();
     const progress = this.tell();
     if (count < 0) return this.#end(FAULTS[-count] ?? `fault ${-count}`);
@@ -96,7 +127,7 @@ export abstract class QueueService {
     this.#answered = completed;
     this.mayAnswer -= progress;
     const vector = this.#vector;
-    if (vector >= 0) {
+    if (vector >= 0 && !(this.#losesInterrupts && this.#linkFaults.losesNext())) {
       this.bus.msix.raise(vector);
       this.#totals.countInterrupt();
     }
@@ -114,11 +145,26 @@ export abstract class QueueService {
     return true;
   }
 
-  #resize(): void {
-    // The count first: a size that comes later is taken twice rather than not at all.
-    this.#resizes = Atomics.load(this.control, QueueControl.resizes);
+  #change(): void {
+    // The count first: a change that comes later is taken twice rather than not at all.
+    const changes = Atomics.load(this.control, QueueControl.changes);
+    this.replacing ||= !this.#fits();
+    // Who comes after it takes the rest.
+    if (this.replacing) return;
+    this.#changes = changes;
+    this.#takeLinkFaults();
     const sectors = new BigInt64Array(this.#data.control);
     this.queue.resize(Number(Atomics.load(sectors, CONTROL_SECTORS)));
-    Atomics.store(this.control, QueueControl.resizesTaken, this.#resizes);
+    Atomics.store(this.control, QueueControl.changesTaken, changes);
+  }
+
+  #takeLinkFaults(): void {
+    this.#losesInterrupts = this.#linkFaults.loses;
+    this.#queueDelayMs = this.#linkFaults.queueDelayMs;
+  }
+
+  /** As a slow processor: a stop ends it, and so does a change. */
+  #dawdle(): void {
+    Atomics.wait(this.control, QueueControl.state, QueueState.serve, this.#queueDelayMs);
   }
 }

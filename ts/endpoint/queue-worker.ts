@@ -4,14 +4,18 @@
 // engine, and a queue that can go no further ends the loop with a report.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { type BusHandle, openBusAs } from "../bus/bus.js";
+import { type Bus, type BusHandle, openBusAs } from "../bus/bus.js";
 import type { MsixLocation } from "../bus/config-space.js";
-import { type DiscHandle, isBlocking } from "../discs/disc.js";
+import { type Disc, type DiscHandle, isBlocking } from "../discs/disc.js";
+import { FaultTable } from "../discs/faults/table.js";
+import { FaultyDisc } from "../discs/faulty-disc.js";
 import { openDisc } from "../discs/open-disc.js";
 import type { DeviceLimits, DeviceQueue, QueueGeometry } from "../engine/engine.js";
 import { openDeviceQueue, type TracedQueue } from "../trace/trace.js";
 import { AsyncService } from "./async-service.js";
 import { BlockingService } from "./blocking-service.js";
+import { CONTROL_TOTALS } from "./queue-control.js";
+import { QueueTotals } from "./queue-totals.js";
 
 /** What a worker is started with. */
 export interface QueueWorkerData {
@@ -31,6 +35,10 @@ export interface QueueWorkerData {
   control: SharedArrayBuffer;
   /** Where what is done is recorded, if it is. */
   traced: TracedQueue | undefined;
+  /** The faults of the export. */
+  faults: SharedArrayBuffer;
+  /** Those of the link. */
+  linkFaults: SharedArrayBuffer;
 }
 
 /** How a worker ended. */
@@ -45,14 +53,32 @@ async function serveQueue(data: QueueWorkerData): Promise<QueueWorkerReport> {
   try {
     bus.msix.locate(data.msix, bus.bar.offset);
     queue = openDeviceQueue(bus, data.geometry, data.limits, data.traced);
-    const disc = openDisc(bus, data.disc);
-    const reason = isBlocking(disc)
-      ? new BlockingService(bus, queue, disc, data).run()
-      : await new AsyncService(bus, queue, disc, data).run();
-    return { reason };
+    return { reason: await serve(bus, queue, openDisc(bus, data.disc), data) };
   } finally {
     queue?.close();
     bus.close();
+  }
+}
+
+/** Serves the disc itself while it has no faults, so that they cost nothing then, and else the faulty one in front of it. */
+async function serve(
+  bus: Bus,
+  queue: DeviceQueue,
+  plain: Disc,
+  data: QueueWorkerData,
+): Promise<string | undefined> {
+  const table = new FaultTable(data.faults);
+  const totals = new QueueTotals(data.control, CONTROL_TOTALS);
+  for (;;) {
+    const isFaulty = table.faults.length > 0;
+    const disc = isFaulty ? FaultyDisc.adopt(plain, data.faults) : plain;
+    const fits = (): boolean => table.faults.length > 0 === isFaulty;
+    const work = { bus, queue, data, totals, fits };
+    const service = isBlocking(disc)
+      ? new BlockingService(work, disc)
+      : new AsyncService(work, disc);
+    const reason = await service.run();
+    if (!service.isReplaced) return reason;
   }
 }
 

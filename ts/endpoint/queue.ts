@@ -37,6 +37,20 @@ export interface QueueSurroundings {
   /** The endpoint's generation. */
   readonly generation: number;
   readonly trace: TraceHandle | undefined;
+  /** The faults of the link. */
+  readonly linkFaults: SharedArrayBuffer;
+}
+
+/** What a queue is started with. */
+export interface ServedDisc {
+  readonly disc: Disc;
+  readonly readOnly: boolean;
+  /** Copy memory discs word by word. */
+  readonly pio: boolean;
+  /** The faults of the export. */
+  readonly faults: SharedArrayBuffer;
+  /** Where what is done is recorded, if it is. */
+  readonly traced: TracedQueue | undefined;
 }
 
 export class EndpointQueue {
@@ -46,6 +60,8 @@ export class EndpointQueue {
   readonly #totals: QueueTotals;
   #ended: Promise<void> | undefined;
   #running = false;
+  /** Undefined also of one that was killed. */
+  #worker: Worker | undefined;
   #doorbell: Doorbell | undefined;
 
   constructor() {
@@ -72,19 +88,17 @@ export class EndpointQueue {
   /** Starts the worker. `onFailure` hears of a queue that ended before it was stopped, and why. */
   start(
     surroundings: QueueSurroundings,
-    disc: Disc,
-    readOnly: boolean,
-    pio: boolean,
-    traced: TracedQueue | undefined,
+    { disc, readOnly, ...served }: ServedDisc,
     onFailure: (reason: string) => void,
   ): void {
     if (this.place === undefined) return;
-    const { bus, msix, generation } = surroundings;
+    const { bus, msix, generation, linkFaults } = surroundings;
     const { geometry, doorbell, features } = this.place;
     Atomics.store(this.#control, QueueControl.state, QueueState.serve);
-    // The disc's size is in the limits.
-    const resizes = Atomics.load(this.#control, QueueControl.resizes);
-    Atomics.store(this.#control, QueueControl.resizesTaken, resizes);
+    // The worker starts with all that was changed before.
+    const changes = Atomics.load(this.#control, QueueControl.changes);
+    Atomics.store(this.#control, QueueControl.changesTaken, changes);
+    this.#setSectors(disc.sizeBytes / SECTOR_BYTES);
     this.#doorbell = doorbell === undefined ? undefined : Doorbell.ofQueue(bus.buffer, doorbell);
     const data: Omit<QueueWorkerData, "owner"> = {
       bus: bus.handle,
@@ -101,9 +115,9 @@ export class EndpointQueue {
       },
       doorbell,
       generation,
-      pio,
       control: this.#control.buffer as SharedArrayBuffer,
-      traced,
+      linkFaults,
+      ...served,
     };
     const owner = bus.owners.claim();
     const worker = new Worker(new URL("./queue-worker.js", import.meta.url), {
@@ -111,6 +125,7 @@ export class EndpointQueue {
       // Not the process's own flags: some, as --input-type, are no flags of a worker.
       execArgv: [],
     });
+    this.#worker = worker;
     this.#running = true;
     this.#ended = new Promise((resolve) => {
       // Its last event may come when the next worker serves the queue.
@@ -119,7 +134,7 @@ export class EndpointQueue {
         if (hasEnded) return;
         hasEnded = true;
         this.#running = false;
-        if (reason !== undefined) {
+        if (reason !== undefined && this.#worker === worker) {
           // The reference driver would take the idx for so many entries.
           if (features !== 0) this.leave(surroundings);
           onFailure(reason);
@@ -137,11 +152,16 @@ export class EndpointQueue {
 
   /** The disc has another size; done once the worker checks against it. */
   async resize(sectors: number): Promise<void> {
+    this.#setSectors(sectors);
+    await this.changed();
+  }
+
+  /** The disc's faults, or the link's, are others; done once the worker goes by them. */
+  async changed(): Promise<void> {
     if (!this.#running) return;
-    Atomics.store(new BigInt64Array(this.#control.buffer), CONTROL_SECTORS, BigInt(sectors));
-    const count = Atomics.add(this.#control, QueueControl.resizes, 1) + 1;
+    const count = Atomics.add(this.#control, QueueControl.changes, 1) + 1;
     this.#poke();
-    while (this.#running && Atomics.load(this.#control, QueueControl.resizesTaken) < count) {
+    while (this.#running && Atomics.load(this.#control, QueueControl.changesTaken) < count) {
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
@@ -154,14 +174,31 @@ export class EndpointQueue {
     this.#ended = undefined;
   }
 
+  /** Ends the worker wherever it is, and tells nobody. */
+  async kill(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    await worker?.terminate();
+    await this.#ended;
+  }
+
+  /** Raises the vector, if the root complex has set one. */
+  raise(bus: Bus): boolean {
+    if (this.irq === 0) return false;
+    bus.msix.raise(this.irq - 1);
+    return true;
+  }
+
   /** Tells whoever drives the queue that nobody will answer any more, unless another endpoint does. */
   leave({ bus, generation }: QueueSurroundings): void {
     if (this.place === undefined || bus.owners.generation !== generation) return;
     const { deviceRing } = this.place.geometry;
     Atomics.store(new Uint16Array(bus.buffer, deviceRing, 1), 0, RING_GONE);
-    if (this.irq === 0) return;
-    bus.msix.raise(this.irq - 1);
-    this.#totals.countInterrupt();
+    if (this.raise(bus)) this.#totals.countInterrupt();
+  }
+
+  #setSectors(sectors: number): void {
+    Atomics.store(new BigInt64Array(this.#control.buffer), CONTROL_SECTORS, BigInt(sectors));
   }
 
   /** Wakes the worker, wherever it sleeps. */

@@ -1,7 +1,14 @@
 // What may stand in a config file: its keys, and the values that each takes. Says of a value what is
 // accepted; knows nothing of files, lines and columns.
 
-import type { ConfigDocument, EngineChoice, FunctionField } from "blockpt";
+import {
+  BlockptError,
+  type ConfigDocument,
+  type EngineChoice,
+  type FunctionField,
+  parseFault,
+  printFault,
+} from "blockpt";
 import * as z from "zod";
 import { eitherOf, nearest } from "../nearest.js";
 import { parseSize, SIZE_WANTED } from "../sizes.js";
@@ -97,6 +104,17 @@ const exportName = leaf("a text of at most 63 bytes", (input) =>
   typeof input === "string" && !/\p{Cc}/u.test(input) ? input : undefined,
 );
 
+/** What is wrong with a fault its parser says. */
+const fault = z.unknown().transform((input, { issues }): string => {
+  try {
+    return printFault(parseFault(String(input)));
+  } catch (error) {
+    if (!(error instanceof BlockptError)) throw error;
+    issues.push({ code: "custom", message: error.message, params: { isWhole: true }, input });
+    return "";
+  }
+});
+
 const disc = z.strictObject(
   {
     // Empty it is of a disc that is not exported yet.
@@ -105,6 +123,7 @@ const disc = z.strictObject(
     export_name: exportName.optional(),
     read_only: flag.optional(),
     max_number_of_queues: whole(1, 255).optional(),
+    fault: z.array(fault, { error: "a list of faults" }).optional(),
   },
   MAP,
 );
@@ -227,6 +246,9 @@ function problemsOf(issue: z.core.$ZodIssue): Problem[] {
     case "invalid_key":
       return [{ keys, ofKey: true, message: issue.issues[0]?.message ?? issue.message }];
     default: {
+      if (issue.code === "custom" && issue.params?.isWhole) {
+        return [{ keys, ofKey: false, message: issue.message }];
+      }
       const wanted = `${issue.message} is wanted`;
       if (issue.input === undefined) return [{ keys, ofKey: true, message: `missing: ${wanted}` }];
       return [{ keys, ofKey: false, message: `${wanted}, not ${describe(issue.input)}` }];

@@ -36,6 +36,7 @@ export function reportLines(
   return [
     `${head}, generation ${endpoint.generation}`,
     ...section("Discs", discTable(endpoint.discs, localNames)),
+    ...section("Faults", faultTable(endpoint.discs)),
     ...section("Statistics", statisticsTable(endpoint.discs, rates)),
     ...section("Queues", queueTable(endpoint.discs)),
     ...section("Descriptors in flight", descriptorTable(endpoint.discs)),
@@ -94,6 +95,15 @@ function statisticsTable(
       const total = [name, "total", ...statisticsRow(totalsOf(disc))];
       return rate === undefined ? [total] : [total, [name, "per s", ...statisticsRow(rate)]];
     }),
+  );
+}
+
+function faultTable(discs: readonly DiscReport[]): string[] {
+  return table(
+    ["DISC", ">HITS", ">SEEN", "FAULT"],
+    discs.flatMap(({ name, faults }) =>
+      faults.map(({ hits, seen, text }) => [printable(name), String(hits), String(seen), text]),
+    ),
   );
 }
 

@@ -1,7 +1,7 @@
-// The option --disc, NAME=PATH[,ro][,queues=N][,partition=P][,name=EXPORT_NAME], and the discs of `blockpt serve`.
+// The option --disc, NAME=PATH[,ro][,queues=N][,partition=P][,name=EXPORT_NAME][,fault=FAULT]..., and the discs of `blockpt serve`.
 
 import { posix } from "node:path";
-import type { DiscDocument } from "blockpt";
+import { BlockptError, type DiscDocument, parseFault, printFault } from "blockpt";
 import { isNbdUri, parseNbdUri } from "blockpt/nbd";
 import { InvalidArgumentError } from "commander";
 import { isEntryName } from "../config-file/schema.js";
@@ -17,7 +17,8 @@ export interface DiscOption {
 }
 
 /** How it is written, for help and messages. */
-export const DISC_SYNTAX = "NAME=PATH[,ro][,queues=N][,partition=P][,name=EXPORT_NAME]";
+export const DISC_SYNTAX =
+  "NAME=PATH[,ro][,queues=N][,partition=P][,name=EXPORT_NAME][,fault=FAULT]...";
 
 const MOST_QUEUES = 255;
 
@@ -38,6 +39,11 @@ const SETTINGS: Readonly<Record<string, Setting<Partial<DiscDocument>>>> = {
   name: {
     wanted: "name=EXPORT_NAME",
     parse: (value) => (value ? { export_name: value } : undefined),
+  },
+  fault: {
+    wanted: "fault=KIND[=VALUE][:OPERATION...][:KEY=VALUE...]",
+    parse: (value) => (value === undefined ? undefined : { fault: [faultOf(value)] }),
+    join: (before, next) => ({ fault: [...(before.fault ?? []), ...(next.fault ?? [])] }),
   },
 };
 
@@ -62,6 +68,15 @@ export function parseServedDisc(text: string): DiscOption {
   if (isEntryName(name)) return discOf(name, path, settings);
   const lastPart = posix.basename(isNbdUri(first) ? parseNbdUri(first).exportName : first);
   return discOf(lastPart || "nbd", first, settings);
+}
+
+function faultOf(text: string): string {
+  try {
+    return printFault(parseFault(text));
+  } catch (error) {
+    if (!(error instanceof BlockptError)) throw error;
+    throw new InvalidArgumentError(`${error.message}.`);
+  }
 }
 
 function discOf(name: string, path: string, settings: Partial<DiscDocument>): DiscOption {
