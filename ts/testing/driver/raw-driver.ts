@@ -1,14 +1,14 @@
 // The driver's side of a bus by its bytes alone: registers and commands, nothing checked. What is
 // written is what the caller says, right or wrong; queues are in raw-queue.ts.
 
-import { Command, MAGIC, MSIX_ENTRY_BYTES, Register } from "../abi/layout.js";
-import { type Registers, readRegisters } from "../abi/registers.js";
-import type { Bus } from "../bus/bus.js";
-import { Doorbell } from "../bus/doorbell.js";
-import type { BusRange } from "../engine/engine.js";
-import { BlockptError } from "../errors.js";
+import { Command, MAGIC, MSIX_ENTRY_BYTES, Register } from "../../abi/layout.js";
+import { type Registers, readRegisters } from "../../abi/registers.js";
+import type { Bus } from "../../bus/bus.js";
+import { Doorbell } from "../../bus/doorbell.js";
+import type { BusRange } from "../../engine/engine.js";
+import { BlockptError } from "../../errors.js";
+import { ANSWER_TIMEOUT_MS, until } from "../wait.js";
 import { RawQueue, type RawQueueOptions } from "./raw-queue.js";
-import { ANSWER_TIMEOUT_MS, until } from "./wait.js";
 
 /** Registers that a command reads (protocol, section 2), each of any value that its width can hold. */
 export interface RawArguments {
@@ -122,6 +122,14 @@ export class RawDriver {
     };
   }
 
+  /** A register as it is now; a bigint for `numSectors`. */
+  read(register: RegisterName): number | bigint {
+    const offset = Register[register];
+    if (register === "numSectors") return this.bar.getBigUint64(offset, true);
+    if (ONE_BYTE.has(register)) return this.bar.getUint8(offset);
+    return Atomics.load(this.#words, offset / 4) >>> 0;
+  }
+
   /** Writes a register in its width, whoever's it is; a bigint for `numSectors`, whose width is 64 bits. */
   write(register: RegisterName, value: number | bigint): void {
     const offset = Register[register];
@@ -204,6 +212,13 @@ export class RawDriver {
     const at = this.#msixEntry(irq);
     const word = (index: number): number => Atomics.load(this.#words, at / 4 + index) >>> 0;
     return { addressLow: word(0), addressHigh: word(1), data: word(2), control: word(3) };
+  }
+
+  /** Whether the endpoint has left a vector pending, as it is masked; `irq` counts from 1. */
+  isPending(irq: number): boolean {
+    const vectors = this.bus.configSpace.read()?.msix?.vectors ?? 0;
+    const byte = this.#msixEntry(vectors + 1) + ((irq - 1) >> 3);
+    return ((this.bar.getUint8(byte) >> ((irq - 1) & 7)) & 1) === 1;
   }
 
   /** Where an entry is in the BAR: the table is behind descriptor space. */
