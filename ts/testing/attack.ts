@@ -51,7 +51,8 @@ export interface Rewriting<Stage> {
   readonly due: readonly string[];
   /** How often `act` is called, of the stage's rounds: some are slow. Default all. */
   readonly rounds?: number;
-  patches(stage: Stage): readonly Patch[];
+  /** Without it `act` starts and stops the tamperer itself. */
+  patches?(stage: Stage): readonly Patch[];
   act(stage: Stage): Promise<string>;
   /** Once nothing is rewritten any more. */
   after?(stage: Stage): Promise<void>;
@@ -64,6 +65,8 @@ export interface Plan<Stage> {
   readonly due: readonly string[];
   /** Whether what it asks for may change the first sectors of the attacked disc. */
   readonly writes?: boolean;
+  /** Whether it ends the link, for other disks, too. */
+  readonly endsLink?: boolean;
   /** Why it cannot be made here, if it cannot. */
   lacks?(stage: Stage): string | undefined;
   act(stage: Stage): Promise<string>;
@@ -77,7 +80,7 @@ export interface Stage {
   readonly rounds: number;
   prepare(): Promise<void>;
   /** What was harmed, a line each. */
-  lookOver(mayWrite: boolean): Promise<string[]>;
+  lookOver(plan: Pick<Plan<never>, "writes" | "endsLink">): Promise<string[]>;
 }
 
 /** An attack as its users have it. */
@@ -147,8 +150,11 @@ export async function runPlan<S extends Stage>(
   }
   // Of an attack by chance what is due is known only now.
   const { due } = rewriting ?? plan;
-  const isDue = [...outcomes].every((outcome) => due.includes(outcome));
-  const harm = await stage.lookOver(plan.writes === true || rewriting !== undefined);
+  const isDue = [...outcomes].every((outcome) => due.includes(withoutDetails(outcome)));
+  const harm = await stage.lookOver({
+    writes: plan.writes === true || rewriting !== undefined,
+    endsLink: plan.endsLink === true,
+  });
   return {
     ...about,
     due,
@@ -163,7 +169,8 @@ async function actRewritten<S extends Stage>(
   stage: S,
   outcomes: Set<string>,
 ): Promise<void> {
-  await stage.tamperer.start(rewriting.patches(stage));
+  const patches = rewriting.patches?.(stage);
+  if (patches !== undefined) await stage.tamperer.start(patches);
   try {
     const rounds = Math.min(stage.rounds, rewriting.rounds ?? stage.rounds);
     for (let round = 0; round < rounds; round++) outcomes.add(await rewriting.act(stage));
@@ -171,6 +178,11 @@ async function actRewritten<S extends Stage>(
     await stage.tamperer.stop();
     await rewriting.after?.(stage);
   }
+}
+
+/** An outcome without what is in parentheses: an error's code, which is each implementation's own. */
+function withoutDetails(outcome: string): string {
+  return outcome.replace(/ \([^)]*\)/g, "");
 }
 
 /** An error, in a line. */

@@ -3,6 +3,15 @@
 export { BlockptError, type BlockptErrorCode } from "../errors.js";
 export type { Attack, AttackOptions, AttackResult } from "./attack.js";
 export { type AttackEndpointOptions, attackEndpoint } from "./attack-endpoint.js";
+export { type AttackRootComplexOptions, attackRootComplex } from "./attack-root-complex.js";
+export { DeviceRings, type DeviceRingsLayout, type RawRequest } from "./device/device-rings.js";
+export {
+  deviceAttacks,
+  HostileDevice,
+  type HostileDeviceOptions,
+} from "./device/hostile-device.js";
+export { type Lies, RawDevice, type RawDeviceOptions, type RawDisc } from "./device/raw-device.js";
+export type { AttackedDisk, AttackedRootComplex } from "./device/stage.js";
 export {
   driverAttacks,
   HostileDriver,
@@ -13,6 +22,6 @@ export {
   RawDriver,
   type RawDriverOptions,
   type RawMsixEntry,
-  type RegisterName,
 } from "./driver/raw-driver.js";
 export { type RawCompletion, RawQueue, type RawQueueOptions } from "./driver/raw-queue.js";
+export { RawRegisters, type RegisterName } from "./raw-registers.js";

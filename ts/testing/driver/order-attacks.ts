@@ -3,10 +3,11 @@
 
 import { Command, Register, Status } from "../../abi/layout.js";
 import type { Plan } from "../attack.js";
+import type { RegisterName } from "../raw-registers.js";
 import type { Patch } from "../tamperer.js";
 import { ANSWER_TIMEOUT_MS, pause, until } from "../wait.js";
 import { blkStatusName, REFUSED, STOPPED, statusName } from "./outcomes.js";
-import type { RawDriver, RegisterName } from "./raw-driver.js";
+import type { RawDriver } from "./raw-driver.js";
 import type { DriverStage } from "./stage.js";
 
 const DEPTH = 16;

@@ -165,7 +165,7 @@ export class DriverStage implements Stage {
     this.#isSpoilt = false;
   }
 
-  async lookOver(mayWrite: boolean): Promise<string[]> {
+  async lookOver({ writes: mayWrite }: { writes?: boolean }): Promise<string[]> {
     const changed = this.#canary?.changed(this.#mayChange()) ?? [];
     const harm = changed.map((at) => `wrote at ${this.#place(at)}`);
     try {
