@@ -32,6 +32,7 @@ function registers(
     name,
     section,
     due,
+    endsLink: true,
     act(stage) {
       for (const [register, value] of entries(stage)) stage.device.write(register, value);
       stage.watch();

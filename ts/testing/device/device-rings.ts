@@ -34,6 +34,8 @@ export interface DeviceRingsLayout {
 export class DeviceRings {
   /** Which disc's. */
   readonly devIdx: number;
+  /** Which of its queues. */
+  readonly qidx: number;
   /** Where its parts are. */
   readonly layout: DeviceRingsLayout;
   /** Its first byte: a bus address. */
@@ -48,9 +50,15 @@ export class DeviceRings {
   #taken = 0;
 
   /** @internal */
-  constructor(bus: Bus, devIdx: number, start: number, layout: DeviceRingsLayout) {
+  constructor(
+    bus: Bus,
+    { devIdx, qidx }: { devIdx: number; qidx: number },
+    start: number,
+    layout: DeviceRingsLayout,
+  ) {
     this.#bus = bus;
     this.devIdx = devIdx;
+    this.qidx = qidx;
     this.start = start;
     this.layout = layout;
     const words = 1 + layout.numDescriptors;

@@ -146,7 +146,7 @@ export const lifeAttacks: readonly Plan<DeviceStage>[] = [
       }),
   },
   ...leaving,
-  noise("vectors are raised for nothing", "3", ({ device }) => device.raise()),
+  noise("vectors are raised for nothing", "3", (stage) => stage.device.raise(stage.rings)),
   noise("vectors are never raised", "3", ({ device }) => {
     device.lies.silent = true;
   }),
@@ -171,7 +171,7 @@ export const lifeAttacks: readonly Plan<DeviceStage>[] = [
       };
       const outcomes = new Set<string>();
       for (let time = 0; time < TIMES; time++) {
-        stage.device.raise(0, true);
+        stage.device.raiseEvents();
         outcomes.add(await stage.read());
       }
       return [...outcomes].join(" and ");

@@ -55,6 +55,7 @@ export interface Lies {
   heartless?: boolean | undefined;
 }
 
+const MOST_QUEUES = 4;
 const ORDER = [
   Command.GET_DEVICES,
   Command.SET_IRQ,
@@ -69,14 +70,16 @@ const TICK_MS = 1;
 
 interface Served {
   readonly disc: RawDisc;
-  rings: DeviceRings | undefined;
-  irq: number;
+  /** Of each queue that was set, the last one last. */
+  readonly rings: Map<number, DeviceRings>;
+  /** Of each queue. */
+  readonly irqs: Map<number, number>;
   eventsIrq: number;
   isStarted: boolean;
 }
 
 /**
- * An endpoint that serves discs from memory, one queue each, and does whatever else it is told: any register, any
+ * An endpoint that serves discs from memory, up to four queues each, and does whatever else it is told: any register, any
  * answer, any entry on a device ring. For tests of root complexes; who wants an endpoint uses `Endpoint`.
  *
  * @example A device that fails its first read:
@@ -153,7 +156,7 @@ export class RawDevice extends RawRegisters {
     this.stop();
     this.#generation++;
     this.#served = this.#discs.map((disc) => {
-      return { disc, rings: undefined, irq: 0, eventsIrq: 0, isStarted: false };
+      return { disc, rings: new Map(), irqs: new Map(), eventsIrq: 0, isStarted: false };
     });
     this.#layOut();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
@@ -168,16 +171,19 @@ export class RawDevice extends RawRegisters {
     this.bus.configSpace.linkDown();
   }
 
-  /** The rings of a disc's queue; undefined before SET_QUEUE. */
-  rings(devIdx = 0): DeviceRings | undefined {
-    return this.#served[devIdx]?.rings;
+  /** The rings of a disc's queues, in the order in which they were set. */
+  rings(devIdx = 0): DeviceRings[] {
+    return [...(this.#served[devIdx]?.rings.values() ?? [])];
   }
 
-  /** Raises the vector of a disc's queue, or of its events. */
-  raise(devIdx = 0, events = false): void {
-    const served = this.#served[devIdx];
-    if (served === undefined || this.lies.silent) return;
-    this.#msix.raise((events ? served.eventsIrq : served.irq) - 1);
+  /** Raises the vector of a queue. */
+  raise({ devIdx, qidx }: DeviceRings): void {
+    if (!this.lies.silent) this.#msix.raise((this.#served[devIdx]?.irqs.get(qidx) ?? 0) - 1);
+  }
+
+  /** Raises the vector of a disc's events. */
+  raiseEvents(devIdx = 0): void {
+    if (!this.lies.silent) this.#msix.raise((this.#served[devIdx]?.eventsIrq ?? 0) - 1);
   }
 
   /** Moves the data of a request, and says nothing of it on the ring; gives the status that is due. */
@@ -188,7 +194,7 @@ export class RawDevice extends RawRegisters {
   /** Answers a request that was held: serves it, or fails it with a status. */
   complete(request: RawRequest, status?: number): void {
     request.rings.complete(request, status ?? this.perform(request));
-    this.raise(request.rings.devIdx);
+    this.raise(request.rings);
   }
 
   /** Writes `dev_name`, all of it: what is missing is 0. */
@@ -214,7 +220,7 @@ export class RawDevice extends RawRegisters {
     this.write("queueBarOffset", space.offset);
     this.write("availableQsize", space.length);
     this.write("maxDevs", 16);
-    this.write("numQueues", 1);
+    this.write("numQueues", MOST_QUEUES);
     if (this.#hasExtension) {
       this.write("extMagic", EXT_MAGIC);
       this.write("extVersion", EXT_VERSION);
@@ -264,19 +270,20 @@ export class RawDevice extends RawRegisters {
       case Command.SET_IRQ:
         if (irq < 1 || irq > this.vectors) return false;
         if (qidx === EVENTS_QIDX) served.eventsIrq = irq;
-        else served.irq = irq;
+        else served.irqs.set(qidx, irq);
         return true;
       case Command.NUM_SECTORS:
         this.#describe(served.disc);
         return true;
       case Command.SET_QUEUE:
-        served.rings = this.#setQueue(devIdx);
+        served.rings.delete(qidx);
+        served.rings.set(qidx, this.#setQueue(devIdx, qidx));
         return true;
       case Command.GET_PERMISSION:
         this.write("perm", 0);
         return true;
       case Command.START:
-        if (served.isStarted || served.rings === undefined) return false;
+        if (served.isStarted || served.rings.size === 0) return false;
         served.isStarted = true;
         return true;
       case Command.STOP:
@@ -286,35 +293,34 @@ export class RawDevice extends RawRegisters {
 
   #describe({ data, features = 0 }: RawDisc): void {
     this.write("numSectors", BigInt(data.length / SECTOR_BYTES));
-    this.write("numQueues", 1);
+    this.write("numQueues", MOST_QUEUES);
     if (!this.#hasExtension) return;
     this.write("extFeatures", Feature.DOORBELL | features);
     this.write("logicalBlockSize", SECTOR_BYTES);
     this.write("maxLen", MAX_LEN_BYTES);
   }
 
-  #setQueue(devIdx: number): DeviceRings {
+  #setQueue(devIdx: number, qidx: number): DeviceRings {
     const { queueOffset, drvOffset, devOffset, numDesc } = this.registers;
     const start = this.bus.bar.offset + this.descriptorSpace.offset + queueOffset;
     const layout = { driverOffset: drvOffset, deviceOffset: devOffset, numDescriptors: numDesc };
-    return new DeviceRings(this.bus, devIdx, start, layout);
+    return new DeviceRings(this.bus, { devIdx, qidx }, start, layout);
   }
 
   #stopDisc(served: Served): boolean {
     const { isStarted, rings } = served;
     if (isStarted) this.#serve(served);
     // What is held has no better end.
-    for (const request of rings?.held.splice(0) ?? []) this.complete(request);
+    for (const { held } of rings.values()) for (const request of [...held]) this.complete(request);
     served.isStarted = false;
-    served.rings = undefined;
+    rings.clear();
     return isStarted;
   }
 
   #serve({ rings }: Served): void {
-    if (rings === undefined) return;
-    for (const request of rings.take()) {
+    for (const request of [...rings.values()].flatMap((each) => each.take())) {
       const decision = this.lies.decide?.(request);
-      if (decision === "hold") rings.held.push(request);
+      if (decision === "hold") request.rings.held.push(request);
       else this.complete(request, decision);
     }
   }

@@ -62,7 +62,7 @@ function badIdx(name: string, idx: (rings: DeviceRings) => number): Plan<DeviceS
     ...ringLie(name, (rings) => rings.publish(idx(rings))),
     rewriting: rewriting(
       (rings) => [{ at: deviceRing(rings), width: 2, good: 0, bad: idx(rings) }],
-      ["failed", "failed and served"],
+      ["failed", "failed and served", "served"],
     ),
   };
 }
@@ -138,7 +138,8 @@ export const ringAttacks: readonly Plan<DeviceStage>[] = [
       perform(stage, first);
       rings.push(first.index, first.index);
     },
-    ["failed and served"],
+    // The one that was served counts, or fails with the others.
+    ["failed", "failed and served"],
   ),
   ringLie("a descriptor is completed that is no longer in use", (rings, { index }) => {
     rings.scribble(index, 0);

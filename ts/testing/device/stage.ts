@@ -78,9 +78,9 @@ export class DeviceStage implements Stage {
     ]);
   }
 
-  /** The rings of the attacked queue. */
+  /** The rings of the attacked queue: of several the one that was set last. */
   get rings(): DeviceRings {
-    const rings = this.device.rings(HOSTILE);
+    const rings = this.device.rings(HOSTILE).at(-1);
     if (rings === undefined) throw new BlockptError("ERR_BLOCKPT_STATE", "no queue was set");
     return rings;
   }
@@ -134,7 +134,7 @@ export class DeviceStage implements Stage {
     const reads = Array.from({ length: this.#depth }, () => this.#readOne());
     await this.until("the reads", () => rings.held.length >= this.#depth);
     await lie(rings, rings.held[0] as RawRequest);
-    this.device.raise(HOSTILE);
+    this.device.raise(rings);
     const outcomes = new Set(await Promise.all(reads));
     this.device.lies.decide = undefined;
     return [...outcomes.add(await this.#readOne())].sort().join(" and ");
