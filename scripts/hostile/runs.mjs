@@ -9,10 +9,16 @@ import { createBus, Endpoint, FileDisc, MemoryDisc, RootComplex } from "../../di
 import { attackEndpoint, attackRootComplex } from "../../dist/testing.js";
 
 /** @typedef {import("blockpt/testing").AttackResult} AttackResult */
-/** @typedef {{ side: string, name: string, run: (seed: number) => Promise<AttackResult[]> }} Run */
+/**
+ * A side that is attacked; `isShort` if the short run, too, rewrites what is attacked.
+ * @typedef {{ side: string, name: string, isShort: boolean, run: (options: Options) => Promise<AttackResult[]> }} Run
+ */
+/** @typedef {{ seed: number, rewriting: boolean }} Options */
 
 const DISC_BYTES = 65536;
 const ROUNDS = 8;
+/** Longer than an endpoint takes that answers, on however busy a machine. */
+const COMMAND_TIMEOUT_MS = 2000;
 
 /** @type {Run[]} */
 const endpoints = [
@@ -23,7 +29,8 @@ const endpoints = [
 ].map(({ engine, disc, iommu }) => ({
   side: "endpoint",
   name: `${engine}, ${disc}${iommu ? ", IOMMU" : ""}`,
-  run: (seed) => runEndpoint(engine, disc, iommu, seed),
+  isShort: iommu,
+  run: (options) => runEndpoint(engine, disc, iommu, options),
 }));
 
 /** @type {Run[]} */
@@ -31,13 +38,14 @@ const rootComplexes = ["wasm", "typescript"].flatMap((engine) =>
   ["promises", "sync", "batch"].map((kind) => ({
     side: "root complex",
     name: `${engine}, ${kind}`,
-    run: (seed) => runRootComplex(engine, kind, seed),
+    isShort: kind === "promises",
+    run: (options) => runRootComplex(engine, kind, options),
   })),
 );
 
 export const runs = [...endpoints, ...rootComplexes];
 
-async function runEndpoint(engine, disc, iommu, seed) {
+async function runEndpoint(engine, disc, iommu, options) {
   const bus = await createBus({
     engine,
     iommu,
@@ -62,22 +70,28 @@ async function runEndpoint(engine, disc, iommu, seed) {
     const watched = [{ offset: offset + own, length: length - own }];
     new Uint8Array(bus.buffer, offset, length).fill(0xa5);
     await endpoint.start();
-    return await attackEndpoint(bus, { seed, rounds: ROUNDS, watched, disc: "/dev/attacked" });
+    return await attackEndpoint(bus, {
+      ...options,
+      rounds: ROUNDS,
+      watched,
+      disc: "/dev/attacked",
+    });
   } finally {
     await endpoint.close();
     rmSync(folder, { recursive: true });
   }
 }
 
-async function runRootComplex(engine, kind, seed) {
+async function runRootComplex(engine, kind, options) {
   const bus = await createBus({ engine, hostMemoryBytes: 1024 * 1024 });
-  const probe = () => RootComplex.probe(bus, { commandTimeoutMs: 300 });
-  if (kind === "promises") return attackRootComplex(bus, probe, { seed, rounds: 2 });
+  const probe = () => RootComplex.probe(bus, { commandTimeoutMs: COMMAND_TIMEOUT_MS });
+  if (kind === "promises") return attackRootComplex(bus, probe, options);
   const url = new URL("./queue-thread.mjs", import.meta.url);
   const worker = new Worker(url, { workerData: { bus: bus.handle, kind } });
+  const thread = new QueueThread(worker);
   try {
-    const inThread = async () => new QueueThreads(await probe(), worker);
-    return await attackRootComplex(bus, inThread, { seed, rounds: 2, depth: 1 });
+    const inThread = async () => new QueueThreads(await probe(), thread);
+    return await attackRootComplex(bus, inThread, { ...options, depth: 1 });
   } finally {
     await worker.terminate();
   }
@@ -86,44 +100,57 @@ async function runRootComplex(engine, kind, seed) {
 /** A root complex whose disks are driven in another thread, one call at a time. */
 class QueueThreads {
   #rc;
-  #worker;
+  #thread;
   #ids = [];
-  static #last = 0;
 
-  constructor(rc, worker) {
+  constructor(rc, thread) {
     this.#rc = rc;
-    this.#worker = worker;
+    this.#thread = thread;
   }
 
   async attach(name) {
     const disk = await this.#rc.attach(name, { queues: 2 });
-    const id = ++QueueThreads.#last;
-    await call(this.#worker, "open", { id, handle: disk.openQueue() });
+    const id = this.#thread.nextId();
+    await this.#thread.call("open", { id, handle: disk.openQueue() });
     this.#ids.push(id);
-    const move = (what) => (bytes, offset) => call(this.#worker, what, { id, bytes, offset });
+    const move = (what) => (bytes, offset) => this.#thread.call(what, { id, bytes, offset });
     return { read: move("read"), write: move("write") };
   }
 
   async close() {
-    for (const id of this.#ids.splice(0)) await call(this.#worker, "close", { id });
+    for (const id of this.#ids.splice(0)) await this.#thread.call("close", { id });
     await this.#rc.close();
   }
 }
 
-let last = Promise.resolve();
+/** A thread of queue-thread.mjs. */
+class QueueThread {
+  #worker;
+  #last = Promise.resolve();
+  #ids = 0;
 
-/** Has the thread do something, after what it was told before. */
-function call(worker, what, args) {
-  const result = last.then(
-    () =>
-      new Promise((resolve, reject) => {
-        worker.once("message", (error) => {
-          if (error === undefined) resolve();
-          else reject(Object.assign(new Error(error.message), { code: error.code }));
-        });
-        worker.postMessage({ call: what, ...args });
-      }),
-  );
-  last = result.catch(() => {});
-  return result;
+  constructor(worker) {
+    this.#worker = worker;
+  }
+
+  nextId() {
+    return ++this.#ids;
+  }
+
+  /** Has the thread do something, after what it was told before. */
+  call(what, args) {
+    const result = this.#last.then(() => this.#callNow(what, args));
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  #callNow(what, args) {
+    return new Promise((resolve, reject) => {
+      this.#worker.once("message", (error) => {
+        if (error === undefined) resolve();
+        else reject(Object.assign(new Error(error.message), { code: error.code }));
+      });
+      this.#worker.postMessage({ call: what, ...args });
+    });
+  }
 }
