@@ -1,6 +1,6 @@
 // Builds dist/: the library and its worker, then the command line, then the types.
 //
-//   dist/index.js abi.js nbd.js testing.js queue-worker.js
+//   dist/index.js abi.js nbd.js testing.js queue-worker.js testing-tamperer.js
 //                                          bundles that share chunks; they import nothing from npm:
 //                                          what parses partition tables is in a chunk of its own
 //   dist/blockpt.wasm                      the committed engine, beside the chunk that loads it
@@ -50,6 +50,7 @@ const library = await build({
     abi: "ts/abi/index.ts",
     nbd: "ts/nbd/index.ts",
     testing: "ts/testing/index.ts",
+    "testing-tamperer": "ts/testing/tamperer-worker.ts",
     "queue-worker": "ts/endpoint/queue-worker.ts",
   },
   splitting: true,

@@ -21,15 +21,15 @@ export class EndpointWatch {
 
   constructor(bus: Bus) {
     this.#words = new Int32Array(bus.buffer, bus.bar.offset, REGISTERS_BYTES / 4);
-    this.#generation = this.#word(Register.generation);
+    this.#generation = this.#current;
     this.#heartbeat = this.#word(Register.heartbeat);
   }
 
   /** Whether the endpoint that was there last time lives. */
   lives(): boolean {
     if (this.#word(Register.magic) !== MAGIC) return false;
-    if (this.#word(Register.extMagic) !== EXT_MAGIC) return this.#generation === 0;
-    if (this.#word(Register.generation) !== this.#generation) return false;
+    if (this.#current !== this.#generation) return false;
+    if (this.#generation === 0) return true;
     const now = performance.now();
     if (now - this.#lookedAt >= LOOK_MS * 0.9) {
       this.#lookedAt = now;
@@ -48,7 +48,12 @@ export class EndpointWatch {
   /** Whether an endpoint is there that was started since. */
   isAnother(): boolean {
     if (this.#word(Register.magic) !== MAGIC) return false;
-    return this.#word(Register.generation) !== this.#generation;
+    return this.#current !== this.#generation;
+  }
+
+  /** The generation of the endpoint that is there; 0 without the extension block, whatever is in its place. */
+  get #current(): number {
+    return this.#word(Register.extMagic) === EXT_MAGIC ? this.#word(Register.generation) : 0;
   }
 
   #word(register: number): number {

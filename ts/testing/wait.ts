@@ -29,3 +29,8 @@ export async function until(
     });
   }
 }
+
+/** Lets time pass. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

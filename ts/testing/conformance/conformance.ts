@@ -3,7 +3,7 @@
 import { Command, MAX_LEN_BYTES, Permission, SECTOR_BYTES } from "../../abi/layout.js";
 import type { Bus } from "../../bus/bus.js";
 import { BlockptError } from "../../errors.js";
-import { RawDriver } from "../raw-driver.js";
+import { RawDriver } from "../driver/raw-driver.js";
 import { Breach, Session, type Target } from "./session.js";
 import type { ConformanceVector, DiscRole } from "./vector.js";
 import { CONFORMANCE_VECTORS } from "./vectors/index.js";

@@ -10,8 +10,9 @@ import {
   Status,
 } from "../../abi/layout.js";
 import type { Bus } from "../../bus/bus.js";
-import type { RawArguments, RawDriver, RegisterName } from "../raw-driver.js";
-import type { RawQueue } from "../raw-queue.js";
+import type { RawArguments, RawDriver } from "../driver/raw-driver.js";
+import type { RawQueue } from "../driver/raw-queue.js";
+import type { RegisterName } from "../raw-registers.js";
 import { until } from "../wait.js";
 import { type Amount, type AmountNames, amountOf } from "./amount.js";
 import type { DiscRole, PatternRange, Step } from "./vector.js";

@@ -2,7 +2,7 @@
 // but data, so that it can be printed as JSON and run by somebody else's program.
 
 import type { BlkStatus, Command, Operation, Status } from "../../abi/layout.js";
-import type { RegisterName } from "../raw-driver.js";
+import type { RegisterName } from "../raw-registers.js";
 import type { Amount } from "./amount.js";
 
 /** What a disc has to be for a vector. */

@@ -1,15 +1,21 @@
 // A queue by its bytes alone: descriptors and both rings, with nothing checked and nothing remembered but how far
 // this side has written and read.
 
-import { type Descriptor, decodeDescriptor, encodeDescriptor } from "../abi/descriptor.js";
-import { DESCRIPTOR_BYTES, DescriptorFlag, Feature, Operation } from "../abi/layout.js";
-import { type QueueLayout, queueLayout } from "../abi/queue-layout.js";
-import type { Bus } from "../bus/bus.js";
-import { Doorbell } from "../bus/doorbell.js";
-import type { BusRange } from "../engine/engine.js";
-import { BlockptError } from "../errors.js";
+import { type Descriptor, decodeDescriptor, encodeDescriptor } from "../../abi/descriptor.js";
+import {
+  DESCRIPTOR_BYTES,
+  DescriptorFlag,
+  Feature,
+  Operation,
+  RING_GONE,
+} from "../../abi/layout.js";
+import { type QueueLayout, queueLayout } from "../../abi/queue-layout.js";
+import type { Bus } from "../../bus/bus.js";
+import { Doorbell } from "../../bus/doorbell.js";
+import type { BusRange } from "../../engine/engine.js";
+import { BlockptError } from "../../errors.js";
+import { until } from "../wait.js";
 import type { RawArguments } from "./raw-driver.js";
-import { until } from "./wait.js";
 
 /** What a {@link RawQueue} is to be like. */
 export interface RawQueueOptions {
@@ -158,6 +164,11 @@ export class RawQueue {
   /** The `idx` of the device ring. */
   get deviceIdx(): number {
     return Atomics.load(this.#deviceRing, 0);
+  }
+
+  /** Whether the endpoint says that it serves the queue no more: only to a driver that has enabled section 5. */
+  get gone(): boolean {
+    return this.deviceIdx === RING_GONE;
   }
 
   /** Takes what the device has put on its ring and nobody has taken; nothing if its `idx` is no place on the ring. */

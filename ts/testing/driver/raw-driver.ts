@@ -1,15 +1,15 @@
 // The driver's side of a bus by its bytes alone: registers and commands, nothing checked. What is
 // written is what the caller says, right or wrong; queues are in raw-queue.ts.
 
-import { Command, MAGIC, MSIX_ENTRY_BYTES, Register } from "../abi/layout.js";
-import { type Registers, readRegisters } from "../abi/registers.js";
-import type { Bus } from "../bus/bus.js";
-import { Doorbell } from "../bus/doorbell.js";
-import { Msix } from "../bus/msix.js";
-import type { BusRange } from "../engine/engine.js";
-import { BlockptError } from "../errors.js";
+import { Command, MAGIC, MSIX_ENTRY_BYTES, Register } from "../../abi/layout.js";
+import type { Bus } from "../../bus/bus.js";
+import { Doorbell } from "../../bus/doorbell.js";
+import { Msix } from "../../bus/msix.js";
+import type { BusRange } from "../../engine/engine.js";
+import { BlockptError } from "../../errors.js";
+import { RawRegisters } from "../raw-registers.js";
+import { ANSWER_TIMEOUT_MS, until } from "../wait.js";
 import { RawQueue, type RawQueueOptions } from "./raw-queue.js";
-import { ANSWER_TIMEOUT_MS, until } from "./wait.js";
 
 /** Registers that a command reads (protocol, section 2), each of any value that its width can hold. */
 export interface RawArguments {
@@ -51,11 +51,6 @@ export interface RawDriverOptions {
   answerTimeoutMs?: number | undefined;
 }
 
-/** The name of a register that is a number. */
-export type RegisterName = Exclude<keyof typeof Register, "devName">;
-
-const ONE_BYTE: ReadonlySet<string> = new Set<RegisterName>(["devIdx", "perm", "qidx"]);
-
 /**
  * A driver that does what it is told: raw registers and commands of the endpoint on a bus, with nothing checked
  * and nothing remembered. For tests of endpoints; who wants a disk uses `RootComplex`.
@@ -80,12 +75,7 @@ const ONE_BYTE: ReadonlySet<string> = new Set<RegisterName>(["devIdx", "perm", "
  * await endpoint.close();
  * ```
  */
-export class RawDriver {
-  /** The bus that it is on. */
-  readonly bus: Bus;
-  /** The whole BAR. */
-  readonly bar: DataView;
-  readonly #words: Int32Array;
+export class RawDriver extends RawRegisters {
   readonly #doorbell: Doorbell;
   readonly #answerTimeoutMs: number;
   readonly #queueBarOffset: number;
@@ -97,9 +87,7 @@ export class RawDriver {
    * @throws {@link BlockptError} `ERR_BLOCKPT_NO_ENDPOINT` if no endpoint is started on the bus
    */
   constructor(bus: Bus, options: RawDriverOptions = {}) {
-    this.bus = bus;
-    this.bar = bus.barView();
-    this.#words = new Int32Array(bus.buffer, bus.bar.offset, bus.bar.length / 4);
+    super(bus);
     this.#doorbell = Doorbell.ofCommands(this.bar);
     this.#answerTimeoutMs = options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS;
     const { magic, queueBarOffset, availableQsize } = this.registers;
@@ -110,33 +98,12 @@ export class RawDriver {
     this.#availableQsize = availableQsize;
   }
 
-  /** All registers, as they are now. */
-  get registers(): Registers {
-    return readRegisters(this.bar);
-  }
-
   /** Where descriptor space is in the bus, as the endpoint said when this was made; its length in bytes. */
   get descriptorSpace(): BusRange {
     return {
       offset: this.bus.bar.offset + this.#queueBarOffset,
       length: this.#availableQsize,
     };
-  }
-
-  /** Reads a register in its width; a bigint for `numSectors`, whose width is 64 bits. */
-  read(register: RegisterName): number | bigint {
-    const offset = Register[register];
-    if (register === "numSectors") return this.bar.getBigUint64(offset, true);
-    if (ONE_BYTE.has(register)) return this.bar.getUint8(offset);
-    return Atomics.load(this.#words, offset / 4) >>> 0;
-  }
-
-  /** Writes a register in its width, whoever's it is; a bigint for `numSectors`, whose width is 64 bits. */
-  write(register: RegisterName, value: number | bigint): void {
-    const offset = Register[register];
-    if (register === "numSectors") this.bar.setBigUint64(offset, BigInt(value), true);
-    else if (ONE_BYTE.has(register)) this.bar.setUint8(offset, Number(value));
-    else Atomics.store(this.#words, offset / 4, Number(value) | 0);
   }
 
   /** Writes the registers that a command reads. */
@@ -155,8 +122,8 @@ export class RawDriver {
    */
   issue(command: number, args: RawArguments = {}): void {
     this.writeArguments(args);
-    Atomics.store(this.#words, Register.status / 4, 0);
-    Atomics.store(this.#words, Register.command / 4, command | 0);
+    Atomics.store(this.words, Register.status / 4, 0);
+    Atomics.store(this.words, Register.command / 4, command | 0);
     this.#doorbell.ring();
   }
 
@@ -167,10 +134,10 @@ export class RawDriver {
    */
   async answer(): Promise<number> {
     const { status } = Register;
-    const look = (): number => Atomics.load(this.#words, status / 4) >>> 0;
+    const look = (): number => Atomics.load(this.words, status / 4) >>> 0;
     const what = "an answer to a command";
     await until(what, "ERR_BLOCKPT_COMMAND_TIMEOUT", this.#answerTimeoutMs, () => look() !== 0);
-    return Atomics.exchange(this.#words, status / 4, 0) >>> 0;
+    return Atomics.exchange(this.words, status / 4, 0) >>> 0;
   }
 
   /**
@@ -204,33 +171,32 @@ export class RawDriver {
     const at = this.#msixEntry(irq);
     const words = [entry.addressLow, entry.addressHigh, entry.data, entry.control];
     for (const [index, word] of words.entries()) {
-      if (word !== undefined) Atomics.store(this.#words, at / 4 + index, word | 0);
+      if (word !== undefined) Atomics.store(this.words, at / 4 + index, word | 0);
     }
   }
 
   /** What an entry of the MSI-X table is now; `irq` counts from 1. */
   readMsixEntry(irq: number): RawMsixEntry {
     const at = this.#msixEntry(irq);
-    const word = (index: number): number => Atomics.load(this.#words, at / 4 + index) >>> 0;
+    const word = (index: number): number => Atomics.load(this.words, at / 4 + index) >>> 0;
     return { addressLow: word(0), addressHigh: word(1), data: word(2), control: word(3) };
   }
 
   /** How many MSI-X vectors there are: as many as have their table and pending bits behind descriptor space. */
   get vectors(): number {
     const room = this.bar.byteLength - this.#queueBarOffset - this.#availableQsize;
-    let vectors = Math.floor(room / MSIX_ENTRY_BYTES);
-    while (vectors > 0) {
+    let vectors = Math.max(0, Math.floor(room / MSIX_ENTRY_BYTES));
+    for (; vectors > 0; vectors--) {
       const { table, pending } = Msix.bytes(vectors);
       if (table + pending <= room) break;
-      vectors--;
     }
     return vectors;
   }
 
-  /** Whether a vector's pending bit is set; `irq` counts from 1. */
+  /** Whether the endpoint has left a vector pending, as it is masked; `irq` counts from 1. */
   isPending(irq: number): boolean {
-    const at = this.#msixEntry(this.vectors + 1) + ((irq - 1) >> 3);
-    return (this.bar.getUint8(at) & (1 << ((irq - 1) & 7))) !== 0;
+    const byte = this.#msixEntry(this.vectors + 1) + ((irq - 1) >> 3);
+    return ((this.bar.getUint8(byte) >> ((irq - 1) & 7)) & 1) === 1;
   }
 
   /** Where an entry is in the BAR: the table is behind descriptor space. */
