@@ -202,6 +202,7 @@ test("an endpoint tells what it is and what it exports, before, while and after 
     mayHaveHoles: true,
     attached: false,
     features: ["doorbell", "flush", "discard", "write_zeroes", "fua"],
+    faults: [],
     queues: [{ index: 0, ...free }],
   });
   const { queues, ...image } = discs[1] ?? { queues: [] };
@@ -215,6 +216,7 @@ test("an endpoint tells what it is and what it exports, before, while and after 
     mayHaveHoles: false,
     attached: true,
     features: ["doorbell", "flush", "write_zeroes", "fua", "resize"],
+    faults: [],
   });
   const layout = queueLayout(64, { doorbell: true });
   expect(queues.map(({ placed }) => placed?.numDescriptors)).toEqual([64, 64, undefined]);

@@ -187,7 +187,7 @@ test.each(["Found 8 devices", "d6: Setting queue", "d7: Setting queue"])(
 describe("what cannot be understood exits 2 with one line", () => {
   test.each([
     [["--disc", "a"], "NAME=PATH"],
-    [["--disc", "a=b,readonly"], "ro, queues, partition or name may stand there"],
+    [["--disc", "a=b,readonly"], "ro, queues, partition, name or fault may stand there"],
     [["--disc", "a=x", "--disc", "a=y"], "There is a disc a already"],
     [["--engine", "rust"], "Allowed choices are auto, wasm, typescript"],
     [["disks.yaml"], "a config file behind --config: what is disks.yaml"],
