@@ -13,9 +13,6 @@ import { saveResult } from "./results.mjs";
 import { plan } from "./soak/plan.mjs";
 
 const MIB = 1024 * 1024;
-/** Requests on memory before everything is done again. */
-const ROUND_REQUESTS = 5_000_000;
-
 const number = (/** @type {string} */ text) => {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 0)
@@ -64,7 +61,7 @@ async function run({ operations, fileOperations, size, json, save }) {
   setFlagsFromString("--expose-gc");
   const collect = /** @type {() => void} */ (runInNewContext("gc"));
   const folder = mkdtempSync(join(tmpdir(), "blockpt-soak-"));
-  const { cycles, inRound } = plan(operations, fileOperations, ROUND_REQUESTS);
+  const { cycles, inRound } = plan(operations, fileOperations);
   const progress = new Int32Array(new SharedArrayBuffer(4));
   /** @type {Map<string, InstanceType<typeof Machine>>} */
   const machines = new Map();

@@ -52,14 +52,16 @@ function cycleOf([engine, iommu, api, threads, depth, restart, share], disc, req
   };
 }
 
+/** Requests of a round on memory, and on files: then everything is done again. */
+const ROUND = { memory: 5_000_000, file: 50_000 };
+
 /**
  * @param {number} memoryRequests
  * @param {number} fileRequests
- * @param {number} roundRequests - about so many are done before everything is done again
  * @returns {{ cycles: Cycle[], inRound: number }}
  */
-export function plan(memoryRequests, fileRequests, roundRequests) {
-  const rounds = Math.max(1, Math.round(memoryRequests / roundRequests));
+export function plan(memoryRequests, fileRequests) {
+  const rounds = Math.ceil(Math.max(1, memoryRequests / ROUND.memory, fileRequests / ROUND.file));
   const memory = MEMORY.map((row) => cycleOf(row, "memory", memoryRequests / rounds));
   const file = FILE.map((row) => cycleOf(row, "file", fileRequests / rounds));
   const round = [...memory, ...file];
