@@ -186,8 +186,16 @@ fn interleavings(one: &[Step], other: &[Step]) -> Vec<Vec<Step>> {
     }
 }
 
-/// The scenarios that `rings.rs` explores: a name, what comes before, and the two sides.
-fn scenarios() -> Vec<(&'static str, Vec<Step>, Vec<Step>, Vec<Step>)> {
+/// What comes before, and the steps of the two sides.
+struct Scenario {
+    name: &'static str,
+    before: Vec<Step>,
+    driver: Vec<Step>,
+    device: Vec<Step>,
+}
+
+/// The scenarios that `rings.rs` explores.
+fn scenarios() -> Vec<Scenario> {
     let submit = |sectors: &[u32]| {
         let of = |&sector: &u32| {
             let opf = if sector < 2 { operation::WRITE } else { operation::READ };
@@ -197,30 +205,26 @@ fn scenarios() -> Vec<(&'static str, Vec<Step>, Vec<Step>, Vec<Step>)> {
     };
     let serve = || Step::Serve { most: 9 };
     let (fetch, complete) = (|| Step::Fetch, || Step::Complete { status: blk_status::OK });
-    let ends = || vec![serve(), Step::Reap];
-    let all = vec![
-        (
-            "two requests",
-            vec![],
-            vec![submit(&[0]), Step::Reap, submit(&[2]), Step::Reap],
-            vec![serve(), serve()],
-        ),
-        (
-            "a batch of two and one more, handed out",
-            vec![],
-            vec![submit(&[0, 2]), submit(&[3]), Step::Reap],
-            vec![fetch(), complete(), fetch(), complete()],
-        ),
-        (
-            "across the end of the rings",
-            vec![Step::Turn { count: 14 }],
-            vec![submit(&[1]), submit(&[2]), submit(&[3]), Step::Reap],
-            vec![serve(), Step::Answer { most: 1 }],
-        ),
-    ];
-    all.into_iter()
-        .map(|(name, before, driver, device)| (name, before, driver, [device, ends()].concat()))
-        .collect()
+    vec![
+        Scenario {
+            name: "two requests",
+            before: vec![],
+            driver: vec![submit(&[0]), Step::Reap, submit(&[2]), Step::Reap],
+            device: vec![serve(), serve(), serve(), Step::Reap],
+        },
+        Scenario {
+            name: "a batch of two and one more, handed out",
+            before: vec![],
+            driver: vec![submit(&[0, 2]), submit(&[3]), Step::Reap],
+            device: vec![fetch(), complete(), fetch(), complete(), serve(), Step::Reap],
+        },
+        Scenario {
+            name: "across the end of the rings",
+            before: vec![Step::Turn { count: 14 }],
+            driver: vec![submit(&[1]), submit(&[2]), submit(&[3]), Step::Reap],
+            device: vec![serve(), Step::Answer { most: 1 }, serve(), Step::Reap],
+        },
+    ]
 }
 
 fn write_idx(ring: u32, value: u16) -> Step {
@@ -334,7 +338,7 @@ fn breaches() -> Vec<(String, Vec<Step>)> {
 
 fn vectors() -> String {
     let mut traces = Vec::new();
-    for (name, before, driver, device) in scenarios() {
+    for Scenario { name, before, driver, device } in scenarios() {
         for (index, order) in interleavings(&driver, &device).into_iter().enumerate() {
             traces.push((format!("{name}, order {index}"), [before.clone(), order].concat()));
         }
