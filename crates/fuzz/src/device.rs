@@ -72,12 +72,11 @@ impl<'a> Arbitrary<'a> for Fields {
             _ => u8::arbitrary(input)?,
         };
         let usual = if opf == operation::FLUSH { 0 } else { 4096 };
-        let address = mostly_below(input, HOST.len as u64, 256)?;
+        let len = mostly_below(input, usual, 512)? as u32;
         Ok(Self {
             sector: mostly_below(input, 16, 1)?,
-            // Far ones are absolute, so that they do not wrap back.
-            address: if address > 1 << 20 { address } else { address + HOST.offset as u64 },
-            len: mostly_below(input, usual, 512)? as u32,
+            address: address(input, len)?,
+            len,
             opf,
             status: 0,
             flags: if input.ratio(7, 8)? {
@@ -87,6 +86,18 @@ impl<'a> Arbitrary<'a> for Fields {
             },
         })
     }
+}
+
+/// An address: in host memory, at one of its ends, or far from it.
+fn address(input: &mut Unstructured<'_>, len: u32) -> Result<u64> {
+    let (start, end) = (HOST.offset as u64, (HOST.offset + HOST.len) as u64);
+    if input.ratio(1, 8)? {
+        let edge = *input.choose(&[start, end, end.wrapping_sub(u64::from(len))])?;
+        return Ok(edge.wrapping_add_signed(input.int_in_range(-1..=1)?));
+    }
+    let offset = mostly_below(input, HOST.len as u64, 256)?;
+    // Far ones are absolute, so that they do not wrap back.
+    Ok(if offset > 1 << 20 { offset } else { offset + start })
 }
 
 impl<'a> Arbitrary<'a> for Step {

@@ -30,6 +30,8 @@ enum Step {
     },
     /// Puts an index on the device ring, and publishes it.
     Push(u16),
+    /// The same, of a descriptor that it has made look as if it were in use.
+    Forge(u16),
     /// Publishes an `idx`.
     Idx(u16),
     /// Writes anywhere in the queue.
@@ -42,7 +44,7 @@ enum Step {
 
 impl<'a> Arbitrary<'a> for Step {
     fn arbitrary(input: &mut Unstructured<'a>) -> Result<Self> {
-        Ok(match input.int_in_range(0..=19)? {
+        Ok(match input.int_in_range(0..=20)? {
             0..=4 => {
                 let count = input.int_in_range(1..=MOST_DESC)?;
                 Self::Put((0..count).map(|_| Fields::arbitrary(input)).collect::<Result<_>>()?)
@@ -53,7 +55,8 @@ impl<'a> Arbitrary<'a> for Step {
                 Self::Complete { picks: u16::arbitrary(input)?, status: u8::arbitrary(input)? }
             }
             17 => Self::Push(mostly_below(input, u64::from(MOST_DESC), 1)? as u16),
-            18 => Self::Idx(mostly_below(input, u64::from(MOST_DESC), 1)? as u16),
+            18 => Self::Forge(input.int_in_range(0..=MOST_DESC - 1)? as u16),
+            19 => Self::Idx(mostly_below(input, u64::from(MOST_DESC), 1)? as u16),
             _ => Self::Scribble {
                 at: input.int_in_range(0..=QUEUE + 1023)?,
                 width: *input.choose(&[1, 2, 4, 8])?,
@@ -125,6 +128,12 @@ impl Run<'_> {
             &Step::Reap { most } => self.reap(most),
             &Step::Complete { picks, status } => self.complete(picks, status),
             &Step::Push(index) => self.push(index),
+            &Step::Forge(index) => {
+                if u32::from(index) < self.place.num_desc {
+                    self.bus.write(QUEUE + usize::from(index) * 24 + 22, &[2]);
+                }
+                self.push(index);
+            }
             &Step::Idx(idx) => self.bus.write(self.place.device_ring, &idx.to_le_bytes()),
             &Step::Scribble { at, width, value } => {
                 let at = QUEUE + at % (self.place.end - QUEUE - 8);
