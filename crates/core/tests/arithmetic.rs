@@ -1,6 +1,7 @@
 //! Every number that the other side may write, at every value where something could change, in every combination,
 //! against sums of 128 bits. Tests are compiled with overflow as a panic. What needs no memory is
-//! proved for all values in `crates/proof`; here is, too, what that cannot: places of parts, pages, records.
+//! proved for all values in `crates/proof`; here is, too, what that cannot: places of parts, pages, records, and
+//! what `as` cuts. All of it is for whatever a `usize` is: 64 bits natively, 32 as in WebAssembly (`check:proof`).
 
 use blockpt_core::abi::{Descriptor, blk_status, descriptor_flag, feature, operation};
 use blockpt_core::descriptor::Limits;
@@ -21,6 +22,11 @@ fn edges(powers: &[u32], around: &[i64]) -> Vec<u64> {
     all
 }
 
+/// Whether it can be an offset or a length in a memory.
+fn is_size(number: &u64) -> bool {
+    usize::try_from(*number).is_ok()
+}
+
 /// A memory of any length: nothing here reads or writes it.
 fn memory_of(len: usize) -> Memory {
     // SAFETY: never dereferenced.
@@ -29,7 +35,8 @@ fn memory_of(len: usize) -> Memory {
 
 #[test]
 fn a_range_is_inside_exactly_if_its_end_is() {
-    let numbers = edges(&[0, 9, 12, 16, 31, 32, 53, 63], &[-512, -1, 0, 1, 512]);
+    let mut numbers = edges(&[0, 9, 12, 16, 31, 32, 53, 63], &[-512, -1, 0, 1, 512]);
+    numbers.retain(is_size);
     for &bytes in &numbers {
         let memory = memory_of(bytes as usize);
         for &offset in &numbers {
@@ -46,7 +53,7 @@ fn a_descriptor_is_taken_exactly_if_all_of_it_is_in_range() {
     let sectors = edges(&[0, 3, 11, 16, 22, 31, 32, 44, 53, 54, 55, 63], &[-1, 0, 1]);
     let lens = [0, 1, 511, 512, 513, 1024, 1 << 16, (1 << 20) - 512, 1 << 20, (1 << 20) + 512];
     let lens = lens.into_iter().chain([1 << 31, u32::MAX - 511, u32::MAX]);
-    let memory = memory_of(1 << 40);
+    let memory = memory_of(usize::MAX);
     let base = Descriptor {
         s_sector: 0,
         addr: 0,
@@ -92,8 +99,9 @@ fn a_descriptor_is_taken_exactly_if_all_of_it_is_in_range() {
 fn an_address_is_reached_exactly_if_its_range_is_host_memory() {
     let numbers = edges(&[0, 9, 12, 16, 20, 31, 32, 53, 63], &[-4096, -512, -1, 0, 1, 512]);
     let memory = memory_of(usize::MAX);
-    for &start in &numbers {
-        for &size in numbers.iter().filter(|size| start.checked_add(**size).is_some()) {
+    for &start in numbers.iter().filter(|it| is_size(it)) {
+        let ends_in_it = |size: &&u64| start.checked_add(**size).is_some_and(|end| is_size(&end));
+        for &size in numbers.iter().filter(ends_in_it) {
             let host = Range { offset: start as usize, len: size as usize };
             let window = Window::new(host, None);
             let end = u128::from(start) + u128::from(size);
@@ -148,8 +156,12 @@ fn a_queue_is_taken_exactly_if_its_parts_are_aligned_inside_and_apart() {
         // Each part at the far values, and at and around the ends of the others.
         let near = |len: u128| (len as u64 & !7).saturating_sub(8);
         let near = lens.map(near).into_iter().flat_map(|at| [at, at + 2, at + 8, at + 9, at + 16]);
-        let places: Vec<u64> = far.iter().copied().chain(near).chain([0, 1, 2, 8]).collect();
-        for bytes in [0, 512, 1 << 16, 1 << 21, 1 << 32, u64::MAX] {
+        let places = far.iter().copied().chain(near).chain([0, 1, 2, 8]);
+        let places: Vec<u64> = places.filter(is_size).collect();
+        for bytes in [0, 512, 1 << 16, 1 << 21, u64::from(u32::MAX), 1 << 32, u64::MAX] {
+            if !is_size(&bytes) {
+                continue;
+            }
             let memory = memory_of(bytes as usize);
             for &descriptors in &places {
                 for &driver in &places {
