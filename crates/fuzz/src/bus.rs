@@ -1,6 +1,6 @@
 //! The memory of a run, and the second one that says what must be in it.
 
-use crate::reference::Shadow;
+use crate::shadow::Shadow;
 use blockpt_core::dma::Window;
 use blockpt_core::memory::{Memory, Range};
 use blockpt_core::queue_layout::{Geometry, QueueLayout};

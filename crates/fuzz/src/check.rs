@@ -2,7 +2,8 @@
 
 use crate::bus::{BUS_BYTES, Bus, Place};
 use crate::edge::{mostly_below, number};
-use crate::reference::{Fields, Rules, handed_out, status_of};
+use crate::reference::{Rules, handed_out, status_of};
+use crate::shadow::Fields;
 use arbitrary::{Arbitrary, Result, Unstructured};
 use blockpt_core::descriptor::{Descriptor, Limits};
 use blockpt_core::dma::Window;

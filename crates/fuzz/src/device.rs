@@ -2,7 +2,8 @@
 
 use crate::bus::{Bus, DISC, HOST, IOMMU_TABLE, MOST_DESC, Place, QUEUE, window};
 use crate::edge::{mostly_below, number};
-use crate::reference::{Fields, ReferenceDevice, Rules, handed_out};
+use crate::reference::{ReferenceDevice, Rules, handed_out};
+use crate::shadow::Fields;
 use arbitrary::{Arbitrary, Result, Unstructured};
 use blockpt_core::abi::operation;
 use blockpt_core::descriptor::Limits;

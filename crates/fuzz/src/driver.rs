@@ -2,7 +2,8 @@
 
 use crate::bus::{Bus, MOST_DESC, Place, QUEUE};
 use crate::edge::{mostly_below, number};
-use crate::reference::{Fields, ReferenceDriver};
+use crate::reference::ReferenceDriver;
+use crate::shadow::Fields;
 use arbitrary::{Arbitrary, Result, Unstructured};
 use blockpt_core::driver_queue::DriverQueue;
 use blockpt_core::records::{CompletionRecord, RequestRecord};

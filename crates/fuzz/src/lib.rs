@@ -10,3 +10,4 @@ pub mod device;
 pub mod driver;
 pub mod edge;
 pub mod reference;
+pub mod shadow;

@@ -1,5 +1,5 @@
-//! The doorbell: `ts/bus/doorbell.ts`, line by line, without its time-outs, of which a model needs none
-//! unless a wake-up is lost.
+//! The doorbell, method by method, without time-outs, of which a model needs none unless a wake-up is
+//! lost. What is quoted is what the code has, or `test/package/model.test.ts` fails.
 
 use crate::word::{Order, Word};
 
@@ -27,15 +27,52 @@ impl Doorbell {
         Self { bell: Word::new(0, order), sleeping: Word::new(0, order), sleep }
     }
 
-    /// `Doorbell.ring`
+    /// ```ts
+    /// // ts/bus/doorbell.ts
+    /// ring(): void {
+    ///   if (Atomics.load(this.#words, this.#sleeping) !== 0) this.wake();
+    /// }
+    /// ```
     pub fn ring(&self) {
         if self.sleeping.load() != 0 {
-            self.bell.add(1);
-            self.bell.notify();
+            self.wake();
         }
     }
 
-    /// `Doorbell.sleep`
+    /// ```ts
+    /// // ts/bus/doorbell.ts
+    /// wake(): void {
+    ///   Atomics.add(this.#words, this.#bell, 1);
+    ///   Atomics.notify(this.#words, this.#bell);
+    /// }
+    /// ```
+    pub fn wake(&self) {
+        self.bell.add(1);
+        self.bell.notify();
+    }
+
+    /// `sleepAsync` is the same with another way to wait:
+    ///
+    /// ```ts
+    /// // ts/bus/doorbell.ts
+    /// sleep(hasWork: () => boolean, mostMs: number): void {
+    ///   const words = this.#words;
+    ///   Atomics.store(words, this.#sleeping, 1);
+    ///   const heard = Atomics.load(words, this.#bell);
+    ///   if (!hasWork()) Atomics.wait(words, this.#bell, heard, mostMs);
+    ///   Atomics.store(words, this.#sleeping, 0);
+    /// }
+    /// ```
+    /// ```ts
+    /// // ts/bus/doorbell.ts
+    /// async sleepAsync(hasWork: () => boolean, mostMs: number): Promise<void> {
+    ///   const words = this.#words;
+    ///   Atomics.store(words, this.#sleeping, 1);
+    ///   const heard = Atomics.load(words, this.#bell);
+    ///   if (!hasWork()) await Atomics.waitAsync(words, this.#bell, heard, mostMs).value;
+    ///   Atomics.store(words, this.#sleeping, 0);
+    /// }
+    /// ```
     pub fn sleep(&self, mut has_work: impl FnMut() -> bool) {
         match self.sleep {
             Sleep::Right => {

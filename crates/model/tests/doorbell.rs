@@ -7,12 +7,24 @@ use blockpt_model::explore::{explore, explore_within};
 use blockpt_model::msix::{Msix, Raise};
 use blockpt_model::rig::{self, Device, Driver, request};
 use blockpt_model::word::Order;
+use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
 // All threads of a model are one of the machine's.
 use std::rc::Rc;
 
-/// A driver that publishes and rings so many times, and a device that sleeps whenever it finds nothing
-/// (`Service.run` of `ts/endpoint/queue-worker.ts`, without the time that it looks on before it sleeps).
+/// A driver that publishes and rings so many times, and a device that sleeps whenever it finds nothing, without
+/// the time that it looks on before:
+///
+/// ```ts
+/// // ts/endpoint/blocking-service.ts
+/// if (this.round()) {
+///   patience.found();
+///   this.#sleeps = 0;
+/// } else if (this.#sleeps > 0 || !patience.mayLookOn()) {
+///   if (this.doorbell === undefined) this.#doze();
+///   else this.doorbell.sleep(this.round, DEEP_SLEEP_MS);
+/// }
+/// ```
 fn wakes_the_device(order: Order, sleep: Sleep, requests: u32) {
     let cells = Rc::new(rig::cells(order));
     let memory = cells.memory();
@@ -78,7 +90,15 @@ fn wakes_the_driver(order: Order, raise: Raise, batches: u32) {
     msix.checked_sends();
 }
 
-/// Both sleep for each other: a request, its answer, and the next one.
+/// Both sleep for each other: a request, its answer, and the next one. A device that finds nothing sends what is
+/// pending, too, before it sleeps:
+///
+/// ```ts
+/// // ts/endpoint/queue-service.ts
+/// if (progress > 0) return true;
+/// this.bus.msix.sendPending(this.#vector);
+/// return count > 0;
+/// ```
 fn both_sleep(order: Order, requests: u32) {
     let cells = Rc::new(rig::cells(order));
     let memory = cells.memory();
@@ -96,6 +116,8 @@ fn both_sleep(order: Order, requests: u32) {
                     answered += count;
                     if count > 0 {
                         msix.raise();
+                    } else {
+                        msix.send_pending();
                     }
                     count > 0
                 });
@@ -111,6 +133,38 @@ fn both_sleep(order: Order, requests: u32) {
     }
     served.join().expect("all served");
     msix.checked_sends();
+}
+
+/// A device that is told to end, and woken, whether it sleeps or not. It reads what it is told by a plain load, which
+/// is in no order with the other words but by the bell, so release and acquire must do:
+///
+/// ```ts
+/// // ts/endpoint/queue-service.ts
+/// const stopping = this.control[QueueControl.state] === QueueState.stop;
+/// ```
+fn hears_of_a_stop(wakes: bool) {
+    let doorbell = Rc::new(Doorbell::new(Order::AcquireRelease, Sleep::Right));
+    let state = Rc::new(AtomicU32::new(0));
+    let served = thread::spawn({
+        let (doorbell, state) = (doorbell.clone(), state.clone());
+        move || {
+            let is_told = || state.load(Ordering::Relaxed) != 0;
+            let mut has_ended = false;
+            while !has_ended {
+                doorbell.sleep(|| {
+                    has_ended = is_told();
+                    has_ended
+                });
+            }
+        }
+    });
+    state.store(1, Ordering::Release);
+    if wakes {
+        doorbell.wake();
+    } else {
+        doorbell.ring();
+    }
+    served.join().expect("it has ended");
 }
 
 /// One that raises, and one that masks and unmasks at any time: it is sent once, or pending.
@@ -133,6 +187,17 @@ fn no_ring_of_the_doorbell_is_lost() {
     explore("doorbell, 1 request", model(1));
     explore_within("doorbell, 2 requests", 6, model(2));
     explore_within("doorbell, 3 requests", 5, model(3));
+}
+
+#[test]
+fn a_device_hears_of_a_stop() {
+    explore("stop", || hears_of_a_stop(true));
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_stop_that_only_rings_is_found_out() {
+    explore("control", || hears_of_a_stop(false));
 }
 
 #[test]
