@@ -2,7 +2,6 @@
 //! loom checks to be ordered with those of other threads.
 
 use crate::memory::{Backing, Memory};
-use crate::ordering;
 use crate::word::Order;
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::AtomicU16;
@@ -107,11 +106,11 @@ impl Backing for Cells {
     }
 
     fn load_idx(&self, offset: usize) -> u16 {
-        self.order.load(ordering::LOOK, |order| self.idx(offset).load(order))
+        self.idx(offset).load(self.order.look)
     }
 
     fn publish_idx(&self, offset: usize, value: u16) {
-        self.order.store(ordering::PUBLISH, |order| self.idx(offset).store(value, order));
+        self.order.store(self.order.publish, |order| self.idx(offset).store(value, order));
     }
 
     fn copy(&self, target: usize, source: usize, len: usize) {

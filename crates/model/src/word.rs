@@ -1,52 +1,36 @@
 //! Atomic words, with the orderings that a model is run with.
 //!
-//! loom takes a sequentially consistent load or store for an acquire or a release, which is less,
-//! but knows the fence. So a word is sequentially consistent by a fence behind each store and before
-//! each load: between any two such accesses of a thread there is one, which is the same order of them all.
-//! As loom's fences order plain accesses, too, races are looked for without them: [`Order::Code`].
+//! loom takes a sequentially consistent load or store for an acquire or a release, which is less, but knows the
+//! fence. So there is one behind each sequentially consistent store, as compilers make of it for x86, and none before a
+//! load: a store that were less would be overtaken by the next load. As loom's fences order plain accesses, too,
+//! races are looked for without them: [`Order::CODE`].
 
+use crate::ordering;
 use loom::sync::atomic::{AtomicU32, Ordering, fence};
 use loom::sync::{Condvar, Mutex};
 
 /// What the accesses of a model are ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// The core's constants as loom understands them: at most release and acquire.
-    Code,
-    /// As the code is: one order of all accesses to words.
-    SeqCst,
-    /// For controls: stores are releases, loads acquires.
-    AcquireRelease,
-    /// For controls: publications are in no order.
-    RelaxedPublish,
-    /// For controls: looks are in no order.
-    RelaxedLook,
+pub struct Order {
+    /// Of the publication of an `idx`.
+    pub publish: Ordering,
+    /// Of a look at an `idx`.
+    pub look: Ordering,
+    /// Whether what is sequentially consistent, as all words are, has its fence.
+    pub fenced: bool,
 }
 
 impl Order {
-    /// Loads by `load`, given the ordering of the code.
-    pub fn load<T>(self, code: Ordering, load: impl FnOnce(Ordering) -> T) -> T {
-        match self {
-            Self::Code => load(code),
-            Self::SeqCst => {
-                fence(code);
-                load(Ordering::Acquire)
-            }
-            Self::AcquireRelease | Self::RelaxedPublish => load(Ordering::Acquire),
-            Self::RelaxedLook => load(Ordering::Relaxed),
-        }
-    }
+    /// What the core has, as loom understands it: release and acquire at most.
+    pub const CODE: Self = Self { publish: ordering::PUBLISH, look: ordering::LOOK, fenced: false };
+    /// What the core has, with the words in one order.
+    pub const SEQ_CST: Self = Self { fenced: true, ..Self::CODE };
 
-    /// Stores by `store`, given the ordering of the code.
-    pub fn store(self, code: Ordering, store: impl FnOnce(Ordering)) {
-        match self {
-            Self::Code => store(code),
-            Self::SeqCst => {
-                store(Ordering::Release);
-                fence(code);
-            }
-            Self::AcquireRelease | Self::RelaxedLook => store(Ordering::Release),
-            Self::RelaxedPublish => store(Ordering::Relaxed),
+    /// Stores by `store`.
+    pub fn store(self, ordering: Ordering, store: impl FnOnce(Ordering)) {
+        store(ordering);
+        if self.fenced && ordering == Ordering::SeqCst {
+            fence(Ordering::SeqCst);
         }
     }
 }
@@ -70,7 +54,7 @@ impl Word {
 
     /// `Atomics.load`
     pub fn load(&self) -> u32 {
-        self.order.load(Ordering::SeqCst, |ordering| self.value.load(ordering))
+        self.value.load(Ordering::SeqCst)
     }
 
     /// `Atomics.store`
@@ -108,7 +92,7 @@ impl Word {
     }
 
     fn exchange(&self, exchange: impl FnOnce(Ordering) -> u32) -> u32 {
-        if self.order != Order::SeqCst {
+        if !self.order.fenced {
             return exchange(Ordering::AcqRel);
         }
         fence(Ordering::SeqCst);

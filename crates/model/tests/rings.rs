@@ -10,6 +10,7 @@ use blockpt_model::records::RequestRecord;
 use blockpt_model::rig::{self, DISC, Device, Driver, HOST, request};
 use blockpt_model::ring::{Consumer, Producer};
 use blockpt_model::word::Order;
+use loom::sync::atomic::Ordering;
 use loom::thread;
 // All threads of a model are one of the machine's.
 use std::rc::Rc;
@@ -74,28 +75,30 @@ const FOUR: &[&[u32]] = &[&[0, 2], &[1], &[3]];
 
 #[test]
 fn requests_and_their_data_cross_in_every_interleaving() {
-    explore("queue, two requests", || queue(Order::Code, 0, ONE_EACH, 2));
-    explore("queue, a batch of two and one more", || queue(Order::Code, 0, TWO_AND_ONE, 3));
-    explore("queue, three requests", || queue(Order::Code, 0, THREE, 3));
-    explore("queue, four requests", || queue(Order::Code, 0, FOUR, 4));
+    explore("queue, two requests", || queue(Order::CODE, 0, ONE_EACH, 2));
+    explore("queue, a batch of two and one more", || queue(Order::CODE, 0, TWO_AND_ONE, 3));
+    explore("queue, three requests", || queue(Order::CODE, 0, THREE, 3));
+    explore("queue, four requests", || queue(Order::CODE, 0, FOUR, 4));
 }
 
 #[test]
 fn requests_cross_where_the_rings_begin_anew() {
-    explore("queue, at the end of its rings", || queue(Order::Code, 15, ONE_EACH, 2));
-    explore("queue, across the end of its rings", || queue(Order::Code, 14, THREE, 3));
+    explore("queue, at the end of its rings", || queue(Order::CODE, 15, ONE_EACH, 2));
+    explore("queue, across the end of its rings", || queue(Order::CODE, 14, THREE, 3));
 }
 
 #[test]
 #[should_panic(expected = "Causality violation")]
 fn a_publication_without_an_order_is_found_out() {
-    explore("control", || queue(Order::RelaxedPublish, 0, ONE_EACH, 2));
+    let order = Order { publish: Ordering::Relaxed, ..Order::CODE };
+    explore("control", move || queue(order, 0, ONE_EACH, 2));
 }
 
 #[test]
 #[should_panic(expected = "Causality violation")]
 fn a_look_without_an_order_is_found_out() {
-    explore("control", || queue(Order::RelaxedLook, 0, ONE_EACH, 2));
+    let order = Order { look: Ordering::Relaxed, ..Order::CODE };
+    explore("control", move || queue(order, 0, ONE_EACH, 2));
 }
 
 /// Two rings of any number of descriptors from any position on, and a word for each descriptor that both write
@@ -201,7 +204,7 @@ impl Pair {
 fn rings_of_two_and_three_turn_over_and_over() {
     for (num_desc, requests, looks) in [(2, 3, 3), (2, 4, 4), (3, 4, 3), (3, 5, 4)] {
         explore(&format!("rings of {num_desc}, {requests} entries"), move || {
-            Pair { num_desc, position: 0, most: num_desc - 1, requests }.run(Order::Code, looks);
+            Pair { num_desc, position: 0, most: num_desc - 1, requests }.run(Order::CODE, looks);
         });
     }
 }
@@ -211,7 +214,7 @@ fn the_largest_ring_turns_over_at_the_edge_of_its_idx() {
     let num_desc = limits::MAX_DESCRIPTORS as u32;
     for position in [num_desc - 1, num_desc - 2] {
         explore(&format!("ring of {num_desc} from {position}, 4 entries"), move || {
-            Pair { num_desc, position, most: 2, requests: 4 }.run(Order::Code, 4);
+            Pair { num_desc, position, most: 2, requests: 4 }.run(Order::CODE, 4);
         });
     }
 }
@@ -220,6 +223,6 @@ fn the_largest_ring_turns_over_at_the_edge_of_its_idx() {
 #[should_panic(expected = "each is answered once")]
 fn a_full_ring_that_reads_as_empty_is_found_out() {
     explore("control", || {
-        Pair { num_desc: 3, position: 0, most: 3, requests: 3 }.run(Order::Code, 1);
+        Pair { num_desc: 3, position: 0, most: 3, requests: 3 }.run(Order::CODE, 1);
     });
 }
