@@ -1,9 +1,10 @@
-//! Every place of the core where an index, a length, an offset or a sector is computed from what the other side
-//! wrote, compiled with overflow as a panic. Each function links only if the optimiser has shown that it reaches
-//! no panic for any value of its arguments: `no_panic` makes a call of what is not there otherwise.
+//! Where the core computes with what the other side wrote before it has been checked: sectors, lengths, addresses,
+//! ranges, the distance of two ring positions; compiled with overflow as a panic. Each function links only if the
+//! optimiser has shown that it reaches no panic for any value of its arguments: `no_panic` makes a call of what is
+//! not there otherwise. What the optimiser cannot show is in `crates/core/tests/arithmetic.rs`.
 //!
-//! It holds for what the signatures let in, which is all values of 64 bits, under the conditions that
-//! the `if`s state: they are the callers' promises, and the invariants that the types keep.
+//! It holds for all that the signatures let in, under the conditions that the `if`s state: they are the callers'
+//! promises, and the invariants that the types keep. `scripts/prove.mjs` links it for usizes of 64 and 32 bits.
 
 use blockpt_core::abi::Descriptor;
 use blockpt_core::descriptor::{Limits, Request};
