@@ -23,6 +23,7 @@ export default defineConfig({
       { find: /^blockpt$/, replacement: dist("index.js") },
       { find: /^blockpt\/abi$/, replacement: dist("abi.js") },
       { find: /^blockpt\/nbd$/, replacement: dist("nbd.js") },
+      { find: /^blockpt\/testing$/, replacement: dist("testing.js") },
     ],
   },
   test: {

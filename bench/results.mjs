@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 export const RESULTS = fileURLToPath(new URL("results", import.meta.url));
 
-/** @typedef {"bench" | "peers" | "instructions"} ResultName */
+/** @typedef {"bench" | "peers" | "instructions" | "soak"} ResultName */
 
 /** @param {ResultName} name */
 export const acceptedPath = (name) => `${RESULTS}/${name}.json`;

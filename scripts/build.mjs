@@ -1,6 +1,7 @@
 // Builds dist/: the library and its worker, then the command line, then the types.
 //
-//   dist/index.js abi.js nbd.js queue-worker.jsbundles that share chunks; they import nothing from npm:
+//   dist/index.js abi.js nbd.js testing.js queue-worker.js
+//                                          bundles that share chunks; they import nothing from npm:
 //                                          what parses partition tables is in a chunk of its own
 //   dist/blockpt.wasm                      the committed engine, beside the chunk that loads it
 //   dist/cli.js demo-*.js bench*.js        the command line, its demo's two threads, and what measures, with
@@ -48,6 +49,7 @@ const library = await build({
     index: "ts/index.ts",
     abi: "ts/abi/index.ts",
     nbd: "ts/nbd/index.ts",
+    testing: "ts/testing/index.ts",
     "queue-worker": "ts/endpoint/queue-worker.ts",
   },
   splitting: true,
@@ -84,7 +86,7 @@ const commandLine = await build({
     "demo-endpoint": "ts/cli/demo/endpoint-worker.ts",
     "demo-root-complex": "ts/cli/demo/root-complex-worker.ts",
   },
-  external: ["blockpt", "blockpt/abi", "blockpt/nbd"],
+  external: ["blockpt", "blockpt/abi", "blockpt/nbd", "blockpt/testing"],
   // What only one command needs is loaded with it.
   splitting: true,
   chunkNames: "cli-[hash]",

@@ -31,6 +31,7 @@
  * | `ERR_BLOCKPT_TIMEOUT` | the device did not answer a request in time |
  * | `ERR_BLOCKPT_OFFLINE` | the endpoint is gone, or has left the queue; the disk re-attaches when it is back |
  * | `ERR_BLOCKPT_LISTEN` | an NBD server cannot listen where it shall, or with those certificates; `cause` says why |
+ * | `ERR_BLOCKPT_TRACE_FILE` | a trace file cannot be written or read, or is none; `cause` says why |
  * | `ERR_BLOCKPT_NOT_SUPPORTED` | the device does not offer that operation |
  */
 export type BlockptErrorCode = `ERR_BLOCKPT_${
@@ -60,6 +61,7 @@ export type BlockptErrorCode = `ERR_BLOCKPT_${
   | "TIMEOUT"
   | "OFFLINE"
   | "LISTEN"
+  | "TRACE_FILE"
   | "NOT_SUPPORTED"}`;
 
 /** Every error that this library throws on purpose. */

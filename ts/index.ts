@@ -42,7 +42,10 @@ export {
 export type { LogLine } from "./config/kernel-log.js";
 export type { FunctionField, FunctionFields } from "./config/pci-function.js";
 export type { TreeEntry, TreeStats, TreeTypes } from "./config/tree-stats.js";
+export { CrashDisc, type CrashDiscOptions } from "./discs/crash-disc.js";
+export type { CrashOperation, CrashOptions } from "./discs/crash-image.js";
 export type {
+  CrashDiscHandle,
   Disc,
   DiscAnswer,
   DiscHandle,
@@ -51,6 +54,7 @@ export type {
   NbdDiscHandle,
   NullDiscHandle,
   PartitionDiscHandle,
+  ReplayDiscHandle,
 } from "./discs/disc.js";
 export { exportedName, type NamedDiscOptions, openDiscNamed } from "./discs/disc-name.js";
 export { FileDisc } from "./discs/file-disc.js";
@@ -58,6 +62,7 @@ export { MemoryDisc } from "./discs/memory-disc.js";
 export { NbdDisc, type NbdDiscOptions } from "./discs/nbd-disc.js";
 export { NullDisc } from "./discs/null-disc.js";
 export { PartitionDisc } from "./discs/partition-disc.js";
+export { type ReplayAnswer, ReplayDisc, type ReplayDiscOptions } from "./discs/replay-disc.js";
 export { Endpoint } from "./endpoint/endpoint.js";
 export type {
   BoundController,
@@ -106,3 +111,34 @@ export { type DiskQueue, openQueue } from "./root-complex/disk-queue.js";
 export type { QueueHandle } from "./root-complex/queue-handle.js";
 export type { RemoteDisk } from "./root-complex/remote-disk.js";
 export { type AttachOptions, type ProbeOptions, RootComplex } from "./root-complex/root-complex.js";
+export {
+  openTrace,
+  Trace,
+  type TraceHandle,
+  type TraceOptions,
+} from "./trace/trace.js";
+export {
+  readTraceFile,
+  type TraceContents,
+  TraceFile,
+  type TraceHeader,
+} from "./trace/trace-file.js";
+export type {
+  TraceAnswer,
+  TraceAnswerValues,
+  TraceArguments,
+  TraceClose,
+  TraceCommand,
+  TraceCompletion,
+  TraceDescriptor,
+  TraceDevice,
+  TraceFault,
+  TraceLong,
+  TraceLost,
+  TraceOpen,
+  TraceQueueRecord,
+  TraceRecord,
+  TraceRecordBase,
+  TraceResize,
+  TraceStopped,
+} from "./trace/trace-record.js";

@@ -649,6 +649,28 @@ describe.each(["wasm", "typescript"] as const)("the pieces of the %s engine", (k
     expect([...bytes.subarray(0, 8)]).toEqual([0, 0xee, 0xee, 0xee, 0xee, 0xee, 42, 49]);
   });
 
+  test("give back once what a queue took, however often it is closed", () => {
+    const open = (at: number) => bus.engine.openDriverQueue(geometryAt(bus.hostMemory.offset + at));
+    const first = open(0);
+    first.close();
+    // What it took may be the second one's by now.
+    const second = open(8192);
+    first.close();
+    const third = open(16384);
+    second.put(0, 0, 512, 0, 0, 7);
+    second.publish();
+    third.put(0, 0, 512, 0, 0, 8);
+    third.publish();
+    expect([second.available, third.available]).toEqual([14, 14]);
+    const idx = (at: number) => {
+      const ring = geometryAt(bus.hostMemory.offset + at).driverRing;
+      return new Uint16Array(bus.buffer)[ring / 2];
+    };
+    expect([idx(8192), idx(16384)]).toEqual([1, 1]);
+    second.close();
+    third.close();
+  });
+
   test("throw on a range outside the bus, and touch nothing", () => {
     const end = bus.buffer.byteLength;
     const at = bus.hostMemory.offset;
@@ -689,6 +711,8 @@ describe.each(["wasm", "typescript"] as const)("the pieces of the %s engine", (k
       () => queue.serve({ offset: end - 512, length: 1024 }, false, 1, 1),
       () => queue.serve({ offset: at, length: 0 }, false, 1, 1),
       () => queue.serve({ offset: at, length: 512 }, false, 1, -1),
+      () => queue.fetch(-1),
+      () => queue.fetch(2 ** 32),
       () => queue.complete(257),
       () => queue.resize(-1),
       () => queue.resize(0.5),

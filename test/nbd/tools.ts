@@ -23,6 +23,7 @@ const TOOLS = {
   fio: { probe: ["--enghelp=nbd"], package: "fio, built with its nbd engine" },
   openssl: { probe: ["version"], package: "openssl" },
   "mkfs.ext4": { probe: ["-V"], package: "e2fsprogs" },
+  debugfs: { probe: ["-V"], package: "e2fsprogs" },
   losetup: { probe: ["--version"], package: "mount" },
 } as const;
 
@@ -44,10 +45,15 @@ export function has(tool: Tool): boolean {
   return found;
 }
 
+/** Debian's package of a program. */
+export function packageOf(tool: Tool): string {
+  return TOOLS[tool].package;
+}
+
 /** Skips the test, and says why, unless all these are here. */
 export function need({ skip }: TestContext, ...tools: readonly Tool[]): void {
   for (const tool of tools) {
-    skip(!has(tool), `no ${tool} here that works: Debian's package is ${TOOLS[tool].package}`);
+    skip(!has(tool), `no ${tool} here that works: Debian's package is ${packageOf(tool)}`);
   }
 }
 

@@ -14,12 +14,14 @@ const LAYERS: readonly (readonly string[])[] = [
   ["abi"],
   ["engine"],
   ["bus"],
+  ["trace"],
   ["block"],
   ["nbd"],
   ["discs"],
   ["endpoint", "root-complex"],
   ["config"],
   ["index.ts"],
+  ["testing"],
   ["cli"],
 ];
 
@@ -67,7 +69,7 @@ test.each(files)("ts/%s imports only rooms below its own", (file) => {
 
 describe("the built library", () => {
   const bundles = readdirSync(join(root, "dist")).filter((name) =>
-    /^(index|abi|nbd|queue-worker|chunk-.*)\.js$/.test(name),
+    /^(index|abi|nbd|testing|queue-worker|chunk-.*)\.js$/.test(name),
   );
 
   test.each(bundles)("dist/%s imports Node's own modules and its chunks only", (name) => {
@@ -89,7 +91,7 @@ describe("the built library", () => {
     const found = new Set(bundles.flatMap(npmPackagesIn));
     expect([...found].sort()).toEqual(["bloodline", "chs", "cyclic-32", "gpt", "mbr"]);
     // Static imports only: those in parentheses are made when they are wanted.
-    const loaded = new Set(["index.js", "abi.js", "nbd.js", "queue-worker.js"]);
+    const loaded = new Set(["index.js", "abi.js", "nbd.js", "testing.js", "queue-worker.js"]);
     for (const name of loaded) {
       const text = readFileSync(join(root, "dist", name), "utf8");
       for (const match of text.matchAll(/(?:from|import)\s*"\.\/([^"]+)"/g)) {

@@ -111,7 +111,8 @@ function writeBytes(disk: SyncDisk, source: Uint8Array, offset: number): void {
 
 /**
  * Gives SQLite a VFS whose files are on a disk. It is for one connection at a time: there are no
- * locks. Every rollback journal mode works; WAL is not there, for want of shared memory.
+ * locks. Every rollback journal mode works, and so does WAL with `locking_mode = exclusive`, which needs no
+ * shared memory.
  */
 export function installBlockVfs(sqlite3: Sqlite3Static, name: string, disk: SyncDisk): BlockVfs {
   const { capi, wasm } = sqlite3;

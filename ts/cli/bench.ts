@@ -16,8 +16,9 @@ import type { CommandContext } from "./demo.js";
 import { EXIT_CODES_HELP } from "./exit-code.js";
 import { createScreen } from "./screen.js";
 import { parseSize, SIZE_WANTED } from "./sizes.js";
+import { addTraceOptions, recordingOf, type TraceOptions } from "./trace/recording.js";
 
-interface BenchOptions {
+interface BenchOptions extends TraceOptions {
   readonly disc: readonly string[];
   readonly discs: readonly number[];
   readonly rw: readonly Pattern[];
@@ -57,6 +58,7 @@ Examples:
   $ blockpt bench --disc file:1G --rw read,randread,randwrite --depth 1,8,32
   $ blockpt bench --disc null:1T --bs 512 --engine wasm
   $ blockpt bench --disc memory:4M --discs 1,4,16    the load spread over several discs
+  $ blockpt bench --engine wasm --trace bench.trace && blockpt trace stats bench.trace
   $ blockpt bench --json | jq '.results[] | [.job.depth, .share.median]'
 `;
 
@@ -64,7 +66,7 @@ export function addBenchCommand(program: Command, context: CommandContext): void
   const several = <T>(parse: (text: string) => T) => {
     return (text: string): T[] => text.split(",").map(parse);
   };
-  program
+  const command = program
     .command("bench")
     .description("measure how fast disks are here, beside a plain copy or read in the same rounds")
     .option("--disc <discs>", "what is read and written", several(String), ["memory:64M"])
@@ -92,7 +94,14 @@ export function addBenchCommand(program: Command, context: CommandContext): void
     .option("--write", "let a file or block device of yours be overwritten")
     .option("--json", "print one JSON document, and nothing else, on stdout")
     .addHelpText("after", HELP + EXIT_CODES_HELP)
-    .action((options: BenchOptions) => bench(options, context));
+    .action((options: BenchOptions) => {
+      // A trace is of one bus, and each engine has its own.
+      if (options.trace !== undefined && options.engine.length > 1) {
+        command.error("error: --trace takes one engine: add --engine wasm, or typescript");
+      }
+      return bench(options, context);
+    });
+  addTraceOptions(command);
 }
 
 async function bench(options: BenchOptions, { version, cleanup }: CommandContext): Promise<void> {
@@ -114,7 +123,7 @@ async function bench(options: BenchOptions, { version, cleanup }: CommandContext
   for (const line of headLines(environment)) screen.line(line);
   const probe = await HandOverProbe.start();
   cleanup.add(() => probe.close());
-  const measurables = await openRig(jobs, cleanup);
+  const measurables = await openRig(jobs, cleanup, recordingOf(options, cleanup));
   const { rounds, seconds: length } = options;
   const effort = { rounds, milliseconds: length * 1000, tries: TRIES };
   const steps = screen.steps(stepsOf(jobs.length, effort));

@@ -7,6 +7,7 @@ import { addApplyCommand } from "./apply.js";
 import { addBenchCommand } from "./bench.js";
 import { Cleanup } from "./cleanup.js";
 import { addCompletionCommand } from "./completion.js";
+import { addConformanceCommand } from "./conformance.js";
 import { addCopyCommand } from "./copy.js";
 import { addDemoCommand } from "./demo.js";
 import { addDumpCommand } from "./dump.js";
@@ -16,6 +17,7 @@ import { addInspectCommand } from "./inspect.js";
 import { addRunCommand } from "./run.js";
 import { addServeCommand } from "./serve.js";
 import { addShCommand } from "./sh.js";
+import { addTraceCommand } from "./trace.js";
 
 const EXAMPLES_HELP = `
 Examples:
@@ -34,6 +36,10 @@ Examples:
   $ blockpt copy disk.img /dev/sdb --verify
                                      one disc to another, through the rings
   $ blockpt bench --depth 1,32       how fast disks are here
+  $ blockpt conformance --endpoint ./mine.js
+                                     an endpoint of yours against the protocol
+  $ blockpt copy disk.img copy.img --trace copy.trace && blockpt trace stats copy.trace
+                                     what went through the rings, and how long it took
   $ blockpt sh --disc mmcblk0=disk.img
                                      a shell in which both drivers are configured by hand
   $ blockpt help demo                all options of a command
@@ -64,7 +70,9 @@ function makeProgram(cleanup: Cleanup): Command {
   addApplyCommand(program, context);
   addInspectCommand(program, context);
   addBenchCommand(program, context);
+  addConformanceCommand(program, context);
   addCopyCommand(program, context);
+  addTraceCommand(program, context);
   addCompletionCommand(program);
   return program;
 }

@@ -14,8 +14,9 @@ import { EXIT_CODES_HELP } from "./exit-code.js";
 import { CliError } from "./failure.js";
 import { createScreen, type Screen } from "./screen.js";
 import { parseSize, printSize, SIZE_WANTED } from "./sizes.js";
+import { addTraceOptions, recordingOf, type TraceOptions } from "./trace/recording.js";
 
-interface CopyOptions {
+interface CopyOptions extends TraceOptions {
   readonly verify?: true;
   readonly json?: true;
   readonly queueDepth: number;
@@ -60,7 +61,7 @@ Examples:
 `;
 
 export function addCopyCommand(program: Command, { cleanup }: CommandContext): void {
-  program
+  const command = program
     .command("copy")
     .description("copy a disc to another through the rings; zeros stay holes")
     .argument("<SRC>", "what is read: a file or block device, or a partition of it", parsePlace)
@@ -78,6 +79,7 @@ export function addCopyCommand(program: Command, { cleanup }: CommandContext): v
     .action((source: Place, target: Place, options: CopyOptions) =>
       runCopy(source, target, options, cleanup),
     );
+  addTraceOptions(command);
 }
 
 function depthOf(text: string): number {
@@ -105,7 +107,8 @@ async function runCopy(
   const { keepTarget, ...discs } = await openEnds(from, to, cleanup);
   // Two buffers a block: to verify, both are read.
   const bufferBytes = 2 * queueDepth * blockBytes;
-  const machine = await startCopyMachine(discs, { engine, bufferBytes }, cleanup);
+  const recording = recordingOf(options, cleanup);
+  const machine = await startCopyMachine(discs, { engine, bufferBytes, recording }, cleanup);
   const job: Job = {
     ...{ source: machine.source, target: machine.target, blockBytes, queueDepth },
     ...{ sourceName: from.text, targetName: to.text, targetIsZero: keepTarget !== undefined },

@@ -41,13 +41,19 @@ import { EXIT_CODES_HELP } from "./exit-code.js";
 import { CliError } from "./failure.js";
 import { lspciLine } from "./listing.js";
 import { createScreen, type Screen } from "./screen.js";
+import {
+  addTraceOptions,
+  type Recording,
+  recordingOf,
+  type TraceOptions,
+} from "./trace/recording.js";
 
 export interface CommandContext {
   readonly version: string;
   readonly cleanup: Cleanup;
 }
 
-interface DemoOptions {
+interface DemoOptions extends TraceOptions {
   readonly image?: string;
   readonly size?: number;
   readonly json?: true;
@@ -58,6 +64,7 @@ interface Stage extends CommandContext {
   readonly screen: Screen;
   readonly directory: string;
   readonly image: Image;
+  readonly recording: Recording;
 }
 
 const DEFAULT_SIZE_MIB = 64;
@@ -84,7 +91,7 @@ Examples:
 `;
 
 export function addDemoCommand(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command("demo")
     .description("export three discs, attach them, copy one, check reads and writes, measure")
     .option("--image <path>", "export this file or block device, read-only, not a new image")
@@ -97,6 +104,7 @@ export function addDemoCommand(program: Command, context: CommandContext): void 
       }
       await runDemo(options, context);
     });
+  addTraceOptions(command);
 }
 
 function sizeOf(text: string): number {
@@ -112,7 +120,10 @@ async function runDemo(options: DemoOptions, context: CommandContext): Promise<v
   const directory = makeDirectory(context.cleanup);
   const image = await prepareImage(options, directory, context.cleanup);
   showImage(screen, image);
-  const report = await runStages({ ...context, screen, directory, image });
+  const report = await runStages({
+    ...{ ...context, screen, directory, image },
+    recording: recordingOf(options, context.cleanup),
+  });
   if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
   const failed = report.checks.filter(({ passed }) => !passed);
   if (failed.length > 0) {
@@ -147,13 +158,13 @@ async function prepareImage(
 }
 
 async function runStages(stage: Stage): Promise<DemoReport> {
-  const { screen, image } = stage;
+  const { screen, image, recording } = stage;
   const discs = discsOf(image);
   const onEndpointLog = (line: string): void => {
     process.stderr.write(`blockpt: endpoint: ${line}\n`);
   };
   const start = (engine: EngineKind): Promise<Machine> =>
-    startMachine(engine, { function: FUNCTION, discs, onEndpointLog }, stage.cleanup);
+    startMachine(engine, { function: FUNCTION, discs, onEndpointLog, recording }, stage.cleanup);
   const { machine, failures } = await startFirst(enginesInOrder(), start);
   const { pciAddress, header, devices, log } = machine.probed;
   showEndpoint(screen, machine, FUNCTION, discs);

@@ -10,8 +10,9 @@ import { DISC_SYNTAX, type DiscOption } from "./run/disc-option.js";
 import { runMachine } from "./run/machine-run.js";
 import { addServerOptions, checkTls, NBD_HELP } from "./run/nbd.js";
 import { collectDiscs, controllerOption } from "./run/options.js";
+import { addTraceOptions, recordingOf, type TraceOptions } from "./trace/recording.js";
 
-interface RunOptions {
+interface RunOptions extends TraceOptions {
   readonly config?: string;
   readonly disc?: readonly DiscOption[];
   readonly controller?: string;
@@ -48,6 +49,7 @@ Examples:
   $ blockpt run --disc nvme0=disk.img,ro,partition=1,name=/dev/nvme0n1p1
   $ blockpt run --config disks.yaml --disc extra=memory:1G
   $ blockpt run --disc ram0=memory:64M -- blockpt inspect
+  $ blockpt run --disc nvme0=disk.img --trace session.trace
   $ blockpt run --disc ram0=memory:64M --nbd 'nbd+unix:///?socket=nbd.sock'
   $ blockpt run --disc ram0=memory:64M --json | jq -c 'select(.event == "ready").disks'
 `;
@@ -73,8 +75,11 @@ export function addRunCommand(program: Command, context: CommandContext): void {
       const { config, disc: discs = [], nbd: uris = [], json = false } = options;
       const nbd = { uris, ...options };
       checkTls(nbd, command);
-      await runMachine({ ...options, config, discs, nbd, json, words }, context.cleanup);
+      const { cleanup } = context;
+      const recording = recordingOf(options, cleanup);
+      await runMachine({ ...options, config, discs, nbd, json, words, recording }, cleanup);
     });
+  addTraceOptions(run);
   addServerOptions(run, "--nbd <uri>", "serve the attached disks by NBD, as at nbd://localhost");
 }
 

@@ -9,8 +9,9 @@ import { wordsBehindDashes } from "./run/child.js";
 import { type DiscOption, parseServedDisc, SERVED_DISC_SYNTAX } from "./run/disc-option.js";
 import { runMachine } from "./run/machine-run.js";
 import { addServerOptions, checkTls, NBD_HELP } from "./run/nbd.js";
+import { addTraceOptions, recordingOf, type TraceOptions } from "./trace/recording.js";
 
-interface ServeOptions {
+interface ServeOptions extends TraceOptions {
   readonly listen?: readonly string[];
   readonly tlsCertificates?: string;
   readonly tlsVerifyPeer?: true;
@@ -50,8 +51,12 @@ export function addServeCommand(program: Command, context: CommandContext): void
       const nbd = { uris, ...options };
       checkTls(nbd, command);
       const discs = discsOf(texts, command);
-      await runMachine({ discs, engine: options.engine, nbd, json, words }, context.cleanup);
+      const { engine } = options;
+      const { cleanup } = context;
+      const recording = recordingOf(options, cleanup);
+      await runMachine({ discs, engine, nbd, json, words, recording }, cleanup);
     });
+  addTraceOptions(serve);
   addServerOptions(serve, "--listen <uri>", `where clients connect (default: ${DEFAULT_URI})`);
 }
 

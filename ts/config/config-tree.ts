@@ -7,6 +7,7 @@ import type { Bus } from "../bus/bus.js";
 import type { Endpoint } from "../endpoint/endpoint.js";
 import type { Controller } from "../endpoint/endpoint-options.js";
 import type { RootComplex } from "../root-complex/root-complex.js";
+import type { Trace } from "../trace/trace.js";
 import { failureOf, guarded, Refusal } from "./config-error.js";
 import { Dev } from "./dev.js";
 import { DiskHandle, type OpenFile } from "./disk-handle.js";
@@ -32,6 +33,8 @@ export interface ConfigTreeOptions {
   rootComplex?: RootComplex | undefined;
   /** Names in `/dev` of the endpoint's discs, and what they are made of: a path, `memory:SIZE` or an NBD URI. */
   discs?: Readonly<Record<string, string>> | undefined;
+  /** Where both sides record what they do. Default: nowhere. */
+  trace?: Trace | undefined;
   /** Hears what both drivers say, a line each, as the console does. */
   log?: ((line: string) => void) | undefined;
 }
@@ -84,14 +87,15 @@ export class ConfigTree {
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(bus: Bus, options: ConfigTreeOptions) {
-    const { endpoint, rootComplex, sides = ["endpoint", "root-complex"] } = options;
+    const { endpoint, rootComplex, trace, sides = ["endpoint", "root-complex"] } = options;
     const { controller = endpoint?.controller ?? DEFAULT_CONTROLLER } = options;
     this.#bus = bus;
     this.controller = typeof controller === "string" ? controller : controller.name;
     checkEntryName(this.controller);
     this.#log = new KernelLog(options.log ?? (() => {}));
     const { add: log } = this.#log;
-    if (sides.includes("root-complex")) this.#side = new RootComplexSide(bus, log, rootComplex);
+    if (sides.includes("root-complex"))
+      this.#side = new RootComplexSide(bus, { log, trace }, rootComplex);
     this.#dev = new Dev(this.#side);
     for (const [name, target] of Object.entries(options.discs ?? {})) {
       this.#dev.add(name, target);
@@ -99,7 +103,7 @@ export class ConfigTree {
     if (!sides.includes("endpoint")) return;
     const locate = (discName: string): string => this.#dev.locate(discName);
     const onLinkUp = async (): Promise<void> => this.#side?.refresh();
-    this.#pciEp = new PciEp({ bus, controller, locate, log }, onLinkUp, endpoint);
+    this.#pciEp = new PciEp({ bus, controller, locate, log, trace }, onLinkUp, endpoint);
   }
 
   /**

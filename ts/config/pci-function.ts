@@ -10,6 +10,7 @@ import { Endpoint } from "../endpoint/endpoint.js";
 import type { EndpointOptions, ExportOptions } from "../endpoint/endpoint-options.js";
 import type { DiscFacts } from "../endpoint/inspection.js";
 import { checkInteger } from "../errors.js";
+import type { Trace } from "../trace/trace.js";
 import { Refusal } from "./config-error.js";
 
 /** The configurable fields of a function, as the kernel names them. */
@@ -102,6 +103,7 @@ export interface FunctionSurroundings {
   /** Where a name of a disc leads: another one, if it stands in the tree's `/dev`. */
   locate(discName: string): string;
   readonly log: (line: string) => void;
+  readonly trace: Trace | undefined;
 }
 
 export class PciFunction {
@@ -138,8 +140,13 @@ export class PciFunction {
 
   /** Becomes an endpoint on its controller, with all of its discs; nothing if that fails. */
   async bind(): Promise<void> {
-    const { bus, controller, log } = this.#surroundings;
-    const endpoint = await Endpoint.create(bus, { controller, log, ...this.#endpointOptions() });
+    const { bus, controller, log, trace } = this.#surroundings;
+    const endpoint = await Endpoint.create(bus, {
+      controller,
+      log,
+      trace,
+      ...this.#endpointOptions(),
+    });
     try {
       for (const [name, known] of this.#discs) {
         if (known.discName === "") continue;

@@ -6,6 +6,7 @@ import type { Bus } from "../bus/bus.js";
 import { BlockptError } from "../errors.js";
 import type { RemoteDisk } from "../root-complex/remote-disk.js";
 import { RootComplex } from "../root-complex/root-complex.js";
+import type { Trace } from "../trace/trace.js";
 import { Refusal } from "./config-error.js";
 import { checkEntryName } from "./node.js";
 
@@ -24,6 +25,7 @@ export interface Remote {
 export class RootComplexSide {
   readonly #bus: Bus;
   readonly #log: (line: string) => void;
+  readonly #trace: Trace | undefined;
   /** Names that were given to disks before they are attached, by device. */
   readonly #localNames = new Map<string, string>();
   #loaded: boolean;
@@ -33,9 +35,14 @@ export class RootComplexSide {
   #last: Promise<unknown> = Promise.resolve();
 
   /** @param rootComplex - one that is there already: the driver is loaded */
-  constructor(bus: Bus, log: (line: string) => void, rootComplex?: RootComplex | undefined) {
+  constructor(
+    bus: Bus,
+    { log, trace }: { log: (line: string) => void; trace: Trace | undefined },
+    rootComplex?: RootComplex | undefined,
+  ) {
     this.#bus = bus;
     this.#log = log;
+    this.#trace = trace;
     this.#rc = rootComplex;
     this.#loaded = rootComplex !== undefined;
   }
@@ -86,7 +93,7 @@ export class RootComplexSide {
     if (!this.#loaded || this.#bus.configSpace.read() === undefined) return;
     try {
       if (await this.#knowsEndpoint()) return;
-      this.#rc = await RootComplex.probe(this.#bus, { log: this.#log });
+      this.#rc = await RootComplex.probe(this.#bus, { log: this.#log, trace: this.#trace });
       this.#complaint = "";
     } catch (error) {
       if (!(error instanceof BlockptError)) throw error;

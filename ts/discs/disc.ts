@@ -5,6 +5,7 @@ import type { Bus } from "../bus/bus.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError } from "../errors.js";
 import type { NbdExportFacts } from "../nbd/client/export-facts.js";
+import type { CrashMemory } from "./crash-log.js";
 
 /** How a memory disc is opened again in another thread. */
 export interface MemoryDiscHandle {
@@ -34,6 +35,18 @@ export interface NullDiscHandle {
   readonly kind: "null";
   /** Size in bytes. */
   readonly sizeBytes: number;
+}
+
+/** How a replay disc is opened again in another thread of the process. */
+export interface ReplayDiscHandle {
+  /** Which kind. */
+  readonly kind: "replay";
+  /** Size in bytes. */
+  readonly sizeBytes: number;
+  /** Whether it may only be read. */
+  readonly readOnly: boolean;
+  /** The script. */
+  readonly answers: SharedArrayBuffer;
 }
 
 /** How a partition is opened again in another thread. */
@@ -68,20 +81,32 @@ export interface NbdDiscHandle {
   readonly durability: SharedArrayBuffer;
 }
 
+/** How a crash disc is opened again in another thread: the same disc, with the same log. */
+export interface CrashDiscHandle {
+  /** Which kind. */
+  readonly kind: "crash";
+  /** Bytes of its blocks. */
+  readonly logicalBlockBytes: number;
+  /** @internal What all threads share. */
+  readonly memory: CrashMemory;
+}
+
 /** How a disc is opened again in another thread; can be posted. */
 export type DiscHandle =
   | MemoryDiscHandle
   | FileDiscHandle
   | NullDiscHandle
   | NbdDiscHandle
+  | CrashDiscHandle
+  | ReplayDiscHandle
   | PartitionDiscHandle;
 
 /** One of `BlkStatus`, at once or later. */
 export type DiscAnswer = number | Promise<number>;
 
 /**
- * A block device that an endpoint can export: a `FileDisc`, a `MemoryDisc`, a `NullDisc`, an `NbdDisc` or a
- * `PartitionDisc`, and no other. Offsets and lengths are bytes, multiples of 512, and within the disc: whoever calls
+ * A block device that an endpoint can export: a `FileDisc`, a `MemoryDisc`, a `NullDisc`, an `NbdDisc`, a
+ * `CrashDisc`, a `ReplayDisc` or a `PartitionDisc`, and no other. Offsets and lengths are bytes, multiples of 512, and within the disc: whoever calls
  * has checked them.
  */
 export interface Disc {

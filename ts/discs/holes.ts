@@ -11,12 +11,14 @@ export function mayHaveHoles(handle: DiscHandle): boolean | undefined {
   switch (handle.kind) {
     case "memory":
     case "null":
+    case "crash":
       return true;
     case "file":
       return isSparse(handle.fd);
     case "partition":
       return mayHaveHoles(handle.inner);
     case "nbd":
+    case "replay":
       return undefined;
   }
 }

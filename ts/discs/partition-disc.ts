@@ -4,6 +4,7 @@ import { Feature } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { BusRange } from "../engine/engine.js";
 import { assert, BlockptError, checkInteger } from "../errors.js";
+import { CrashDisc } from "./crash-disc.js";
 import {
   type Disc,
   type DiscAnswer,
@@ -15,6 +16,7 @@ import { FileDisc } from "./file-disc.js";
 import { MemoryDisc } from "./memory-disc.js";
 import { NbdDisc } from "./nbd-disc.js";
 import { NullDisc } from "./null-disc.js";
+import { ReplayDisc } from "./replay-disc.js";
 
 /** Numbers above are in no table that is read. */
 const MAX_NUMBER = 65535;
@@ -232,7 +234,7 @@ export function checkPartition(partition: number | string): void {
  * @internal
  */
 export function isDisc(disc: unknown): disc is Disc {
-  const kinds = [FileDisc, MemoryDisc, NullDisc, NbdDisc, PartitionDisc];
+  const kinds = [FileDisc, MemoryDisc, NullDisc, NbdDisc, CrashDisc, ReplayDisc, PartitionDisc];
   return kinds.some((kind) => disc instanceof kind);
 }
 

@@ -19,6 +19,7 @@ import {
 import { ringBytes, roundUp } from "../abi/queue-layout.js";
 import { Doorbell } from "../bus/doorbell.js";
 import type { BusRange } from "../engine/engine.js";
+import type { CommandRecorder } from "../trace/recorder.js";
 import type { ExportedDisc } from "./exported-disc.js";
 import type { EndpointQueue, QueuePlace } from "./queue.js";
 
@@ -36,6 +37,8 @@ export interface CommandTarget {
   readonly vectors: number;
   /** Whether no other endpoint has taken the bus over. */
   isCurrent(): boolean;
+  /** Where commands are recorded, if they are. */
+  readonly recorder: CommandRecorder | undefined;
   /** Why a command failed, for whoever watches. */
   log(line: string): void;
 }
@@ -145,8 +148,13 @@ export class CommandHandler {
 
   async #serve(command: number): Promise<void> {
     Atomics.store(this.#words, Register.status / 4, 0);
-    const status = await this.#answer(this.#copyArguments(command));
+    const args = this.#copyArguments(command);
+    const { recorder } = this.#target;
+    recorder?.command(command, args);
+    const status = await this.#answer(args);
     if (this.#isSuperseded()) return;
+    // Before the root complex can have seen it.
+    recorder?.answer(command, status, this.#bar);
     Atomics.store(this.#words, Register.status / 4, status);
     Atomics.notify(this.#words, Register.status / 4);
   }

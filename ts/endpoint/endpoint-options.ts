@@ -2,6 +2,7 @@
 
 import type { FunctionIdentity } from "../bus/config-space.js";
 import type { Disc } from "../discs/disc.js";
+import type { Trace } from "../trace/trace.js";
 import type { ReportQueueStopped } from "./exported-disc.js";
 
 /** The controller that a function is bound to. */
@@ -41,6 +42,8 @@ export interface EndpointOptions {
   log?: ((line: string) => void) | undefined;
   /** Hears of queues that were stopped because they could go no further (protocol, section 4, fault 3). */
   onQueueStopped?: ReportQueueStopped | undefined;
+  /** Where commands, descriptors and completions are recorded, as the endpoint takes and answers them. Default: nowhere. */
+  trace?: Trace | undefined;
 }
 
 /** How a disc is exported. */

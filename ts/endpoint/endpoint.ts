@@ -24,6 +24,8 @@ import { checkDiscSize, type Disc } from "../discs/disc.js";
 import { isDisc, isPartOf } from "../discs/partition-disc.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError, callBack, checkInteger } from "../errors.js";
+import type { CommandRecorder } from "../trace/recorder.js";
+import type { Trace } from "../trace/trace.js";
 import { CommandHandler } from "./commands.js";
 import type {
   BoundController,
@@ -77,6 +79,8 @@ export class Endpoint {
   readonly #exports = new Map<string, ExportedDisc>();
   readonly #log: (line: string) => void;
   readonly #onQueueStopped: ReportQueueStopped | undefined;
+  readonly #trace: Trace | undefined;
+  readonly #recorder: CommandRecorder | undefined;
   #commands: CommandHandler | undefined;
   #heart: NodeJS.Timeout | undefined;
   #generation = 0;
@@ -121,6 +125,8 @@ export class Endpoint {
     this.#descriptorSpace = { offset: bus.bar.offset + REGISTERS_BYTES, length: available };
     this.#log = options.log ?? (() => {});
     this.#onQueueStopped = options.onQueueStopped;
+    this.#trace = options.trace;
+    this.#recorder = options.trace?.recordCommands("endpoint");
   }
 
   /**
@@ -319,6 +325,7 @@ export class Endpoint {
       descriptorSpace: this.#descriptorSpace,
       vectors: this.msixInterrupts,
       isCurrent: () => this.#isCurrent(),
+      recorder: this.#recorder,
       log: (line) => this.#say(line),
     });
     setEndpointHere(this.#bus.buffer, true);
@@ -425,7 +432,8 @@ export class Endpoint {
   }
 
   get #surroundings(): QueueSurroundings {
-    return { bus: this.#bus, msix: this.#msix, generation: this.#generation };
+    const trace = this.#trace?.handle;
+    return { bus: this.#bus, msix: this.#msix, generation: this.#generation, trace };
   }
 
   /** Whether no other endpoint has taken the bus over. */
@@ -464,6 +472,7 @@ export class Endpoint {
   }
 
   readonly #queueStopped: ReportQueueStopped = (report) => {
+    this.#recorder?.stopped(report.discName, report.queue, report.reason);
     this.#say(`${report.discName}: queue ${report.queue} stopped: ${report.reason}`);
     callBack(this.#onQueueStopped, report);
   };

@@ -73,7 +73,9 @@ export class ExportedDisc {
       const failed = (reason: string): void =>
         report({ discName: this.discName, queue: index, reason });
       try {
-        queue.start(surroundings, this.disc, this.readOnly, !this.options.dma, failed);
+        const { trace } = surroundings;
+        const traced = trace && { trace, disc: this.discName, queue: index };
+        queue.start(surroundings, this.disc, this.readOnly, !this.options.dma, traced, failed);
       } catch (error) {
         failed(`its worker cannot be started: ${String(error)}`);
         void this.stop();

@@ -9,6 +9,7 @@ import type { MsixLocation } from "../bus/config-space.js";
 import { type DiscHandle, isBlocking } from "../discs/disc.js";
 import { openDisc } from "../discs/open-disc.js";
 import type { DeviceLimits, DeviceQueue, QueueGeometry } from "../engine/engine.js";
+import { openDeviceQueue, type TracedQueue } from "../trace/trace.js";
 import { AsyncService } from "./async-service.js";
 import { BlockingService } from "./blocking-service.js";
 
@@ -28,6 +29,8 @@ export interface QueueWorkerData {
   /** Copy memory discs word by word. */
   pio: boolean;
   control: SharedArrayBuffer;
+  /** Where what is done is recorded, if it is. */
+  traced: TracedQueue | undefined;
 }
 
 /** How a worker ended. */
@@ -41,7 +44,7 @@ async function serveQueue(data: QueueWorkerData): Promise<QueueWorkerReport> {
   let queue: DeviceQueue | undefined;
   try {
     bus.msix.locate(data.msix, bus.bar.offset);
-    queue = bus.engine.openDeviceQueue(data.geometry, data.limits);
+    queue = openDeviceQueue(bus, data.geometry, data.limits, data.traced);
     const disc = openDisc(bus, data.disc);
     const reason = isBlocking(disc)
       ? new BlockingService(bus, queue, disc, data).run()

@@ -8,6 +8,7 @@ import type { MsixLocation } from "../bus/config-space.js";
 import { Doorbell } from "../bus/doorbell.js";
 import type { Disc } from "../discs/disc.js";
 import type { BusRange, QueueGeometry } from "../engine/engine.js";
+import type { TracedQueue, TraceHandle } from "../trace/trace.js";
 import {
   CONTROL_SECTORS,
   CONTROL_TOTALS,
@@ -35,6 +36,7 @@ export interface QueueSurroundings {
   readonly msix: MsixLocation;
   /** The endpoint's generation. */
   readonly generation: number;
+  readonly trace: TraceHandle | undefined;
 }
 
 export class EndpointQueue {
@@ -73,6 +75,7 @@ export class EndpointQueue {
     disc: Disc,
     readOnly: boolean,
     pio: boolean,
+    traced: TracedQueue | undefined,
     onFailure: (reason: string) => void,
   ): void {
     if (this.place === undefined) return;
@@ -100,6 +103,7 @@ export class EndpointQueue {
       generation,
       pio,
       control: this.#control.buffer as SharedArrayBuffer,
+      traced,
     };
     const owner = bus.owners.claim();
     const worker = new Worker(new URL("./queue-worker.js", import.meta.url), {

@@ -86,9 +86,14 @@ export function checkServe(
   checkBatch(polls, most);
 }
 
+/** Throws unless a ring can be looked at so often: WebAssembly would take −1 for 2^32 − 1. */
+export function checkPolls(polls: number): void {
+  checkInteger("polls", polls, 0, MAX_BATCH);
+}
+
 /** Throws unless a batch has a size. */
 export function checkBatch(polls: number, most: number): void {
-  checkInteger("polls", polls, 0, MAX_BATCH);
+  checkPolls(polls);
   checkInteger("most", most, 0, MAX_BATCH);
 }
 

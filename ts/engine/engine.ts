@@ -90,7 +90,7 @@ export interface DeviceQueue {
    * Takes new descriptors, checks a copy of each, and puts the good ones in
    * `requests`; a malformed one is answered at once (section 4). Looks `polls`
    * times at an empty ring. Says how many are in the list, or a `QueueFault` as a
-   * negative number, for good.
+   * negative number, for good. Throws unless `polls` is from 0 to 2^31 − 1.
    */
   fetch(polls: number): number;
   /**

@@ -6,6 +6,7 @@ import { queueLayout } from "../abi/queue-layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { QueueGeometry } from "../engine/engine.js";
 import { BlockptError } from "../errors.js";
+import type { TraceHandle } from "../trace/trace.js";
 import { type DeviceCommands, type DiscFacts, isRefusal } from "./device-commands.js";
 import { DiskState } from "./disk-state.js";
 import { type EndpointRegisters, msixOf } from "./endpoint-registers.js";
@@ -32,6 +33,8 @@ export interface AttachmentParts {
   readonly place: DiskPlace;
   readonly numDescriptors: number;
   readonly requestTimeoutMs: number;
+  /** Where what is done on its queues is recorded, if it is. */
+  readonly trace: TraceHandle | undefined;
   /** Hears that the endpoint has left the disk's own queue. */
   readonly onSuspect: () => void;
   /** Takes back what a view of the bus held whose thread has ended. */
@@ -183,11 +186,12 @@ export class Attachment {
   }
 
   #queueParts(index: number): QueueParts {
-    const { registers, localName, facts, place, requestTimeoutMs } = this.#parts;
+    const { registers, device, localName, facts, place, requestTimeoutMs, trace } = this.#parts;
     const vector = place.queues[index]?.vector;
     const { geometry, doorbell } = this.#whereIs(index);
     return {
       busId: this.#parts.bus.handle.layout.id,
+      device,
       diskName: localName,
       index,
       geometry,
@@ -201,6 +205,7 @@ export class Attachment {
       logicalBlockBytes: facts.logicalBlockBytes,
       maxLenBytes: facts.maxLenBytes,
       requestTimeoutMs,
+      trace,
     };
   }
 

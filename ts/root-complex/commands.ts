@@ -4,6 +4,7 @@
 import { Command, DEV_NAME_BYTES, MAGIC, Register, Status } from "../abi/layout.js";
 import { Doorbell } from "../bus/doorbell.js";
 import { BlockptError } from "../errors.js";
+import type { CommandRecorder } from "../trace/recorder.js";
 
 /** Registers that a command reads; those it does not read are left out. */
 export interface CommandArguments {
@@ -29,11 +30,21 @@ export class CommandChannel {
   readonly #words: Int32Array;
   readonly #timeoutMs: number;
   readonly #doorbell: Doorbell | undefined;
+  readonly #recorder: CommandRecorder | undefined;
   /** A command that was given up after the endpoint had taken it; 0 if there is none. */
   #owed = 0;
 
-  /** @param hasDoorbell - whether the endpoint may sleep until it is rung (protocol, section 5) */
-  constructor(bar: DataView, timeoutMs: number, hasDoorbell: boolean) {
+  /**
+   * @param hasDoorbell - whether the endpoint may sleep until it is rung (protocol, section 5)
+   * @param recorder - where commands are recorded, if they are
+   */
+  constructor(
+    bar: DataView,
+    timeoutMs: number,
+    hasDoorbell: boolean,
+    recorder: CommandRecorder | undefined,
+  ) {
+    this.#recorder = recorder;
     if (hasDoorbell) this.#doorbell = Doorbell.ofCommands(bar);
     this.#bar = bar;
     this.#words = new Int32Array(bar.buffer, bar.byteOffset, Register.devName / 4);
@@ -53,6 +64,7 @@ export class CommandChannel {
     this.#owed = 0;
     if (owed !== 0) await this.#status(owed);
     this.#writeArguments(args);
+    this.#recorder?.commandIn(command, this.#bar);
     Atomics.store(this.#words, STATUS, 0);
     Atomics.store(this.#words, COMMAND, command);
     this.#doorbell?.ring();
@@ -63,8 +75,10 @@ export class CommandChannel {
       // Taken back, if it was not taken; else its answer is still to come.
       const taken = Atomics.compareExchange(this.#words, COMMAND, command, 0) !== command;
       if (taken) this.#owed = command;
+      this.#recorder?.answer(command, 0, this.#bar);
       throw error;
     }
+    this.#recorder?.answer(command, status, this.#bar);
     const answer = status === Status.SUCCESS ? read(this.#bar) : undefined;
     Atomics.store(this.#words, STATUS, 0);
     if (status !== Status.SUCCESS) throw refused(command, status);

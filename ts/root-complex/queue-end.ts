@@ -10,6 +10,7 @@ import { Patience } from "../bus/patience.js";
 import type { DriverQueue, QueueGeometry } from "../engine/engine.js";
 import { QueueFault } from "../engine/records.js";
 import { BlockptError } from "../errors.js";
+import { openDriverQueue, type TraceHandle } from "../trace/trace.js";
 import { LOST_INTERRUPT_MS } from "./completion.js";
 import { DiskState, offline } from "./disk-state.js";
 import { EndpointWatch } from "./endpoint-watch.js";
@@ -26,6 +27,8 @@ const POLLED_LOOK_MS = 0.4;
 export interface QueueParts {
   /** Which bus it is on. */
   readonly busId: number;
+  /** What the endpoint calls the disc. */
+  readonly device: string;
   /** What the disk is called here. */
   readonly diskName: string;
   /** Which of its queues. */
@@ -45,6 +48,8 @@ export interface QueueParts {
   readonly logicalBlockBytes: number;
   readonly maxLenBytes: number;
   readonly requestTimeoutMs: number;
+  /** Where what is done is recorded, if it is. */
+  readonly trace: TraceHandle | undefined;
 }
 
 /** Who drives it. */
@@ -97,7 +102,7 @@ export class QueueEnd {
     try {
       if (this.state.isOnline) {
         const position = this.state.position(parts.index, this.#epoch);
-        this.#driver = bus.engine.openDriverQueue(parts.geometry, position);
+        this.#driver = this.#open(position);
       }
     } finally {
       this.state.leave(parts.index);
@@ -133,8 +138,14 @@ export class QueueEnd {
   /** The disk is online again: its rings from their start. */
   reopen(): void {
     this.#driver?.close();
-    this.#driver = this.#bus.engine.openDriverQueue(this.#parts.geometry, 0);
+    this.#driver = this.#open(0);
     this.#watch = new EndpointWatch(this.#bus);
+  }
+
+  #open(position: number): DriverQueue {
+    const { geometry, trace, device, index } = this.#parts;
+    const traced = trace && { trace, disc: device, queue: index };
+    return openDriverQueue(this.#bus, geometry, position, traced);
   }
 
   /** Shows the device all that was put; false if the rings are being cleared. */

@@ -5,6 +5,7 @@ import { Feature } from "../abi/layout.js";
 import { queueLayout } from "../abi/queue-layout.js";
 import type { Bus } from "../bus/bus.js";
 import { BlockptError, callBack, checkInteger } from "../errors.js";
+import type { Trace } from "../trace/trace.js";
 import { Attachment, INTERRUPT_STRIDE, MAX_VECTORS } from "./attachment.js";
 import { CommandChannel } from "./commands.js";
 import { DeviceCommands, isTimeout } from "./device-commands.js";
@@ -34,6 +35,8 @@ export interface ProbeOptions {
    * the reference driver does: polled, and without flush. Default true.
    */
   extension?: boolean | undefined;
+  /** Where commands, descriptors and completions are recorded, as the root complex has them. Default: nowhere. */
+  trace?: Trace | undefined;
 }
 
 /** How a disc is attached. */
@@ -113,6 +116,7 @@ export class RootComplex {
   /** Places of attaches that the endpoint did not answer. */
   readonly #unanswered = new Map<string, DiskPlace>();
   readonly #interruptPage: number;
+  readonly #trace: Trace | undefined;
   readonly #timer: NodeJS.Timeout;
   #watch: EndpointWatch;
   #recovering = false;
@@ -134,7 +138,13 @@ export class RootComplex {
     this.#registers = registers;
     const hasExtension = extension && registers.hasExtension;
     // The endpoint may sleep if it is told so; nobody else shall find it asleep.
-    const channel = new CommandChannel(bus.barView(), commandTimeoutMs, registers.hasExtension);
+    const channel = new CommandChannel(
+      bus.barView(),
+      commandTimeoutMs,
+      registers.hasExtension,
+      options.trace?.recordCommands("root-complex"),
+    );
+    this.#trace = options.trace;
     this.#commands = new DeviceCommands(channel, bus.barView(), hasExtension);
     this.#log = log;
     this.#places = new QueuePlaces(
@@ -300,6 +310,7 @@ export class RootComplex {
         place,
         numDescriptors,
         requestTimeoutMs,
+        trace: this.#trace?.handle,
         onSuspect: this.#look,
         onEvent: () => this.#examineAgain(device),
         reclaim: (owner) => this.#reclaim(owner, requestTimeoutMs),

@@ -17,6 +17,7 @@ import {
 } from "blockpt";
 import type { Cleanup } from "../cleanup.js";
 import { CliError, type Failure } from "../failure.js";
+import type { Recording } from "../trace/recording.js";
 import { DiscFiles, discOf, openDisc } from "./discs.js";
 import { type Job, readShare } from "./job.js";
 import { copyLimit, fileLimit, type Limit, type Target } from "./limit.js";
@@ -57,13 +58,18 @@ interface Machine {
 }
 
 /** Makes everything that the jobs need; the cleanup takes it away. */
-export async function openRig(jobs: readonly Job[], cleanup: Cleanup): Promise<Measurable[]> {
+export async function openRig(
+  jobs: readonly Job[],
+  cleanup: Cleanup,
+  recording?: Recording,
+): Promise<Measurable[]> {
   const files = new DiscFiles(cleanup);
   const machines = new Map<EngineKind, Machine>();
   // Its copy is the limit, whoever is measured.
   const engines = new Set<EngineKind>(["wasm", ...jobs.map(({ engine }) => engine)]);
   for (const engine of engines) {
-    machines.set(engine, await openMachine(engine, jobs, files, cleanup));
+    const recorded = jobs.some((job) => job.engine === engine) ? recording : undefined;
+    machines.set(engine, await openMachine(engine, jobs, files, cleanup, recorded));
   }
   const wasm = machines.get("wasm") as Machine;
   return jobs.map((job) =>
@@ -76,6 +82,7 @@ async function openMachine(
   jobs: readonly Job[],
   files: DiscFiles,
   cleanup: Cleanup,
+  recording: Recording,
 ): Promise<Machine> {
   const most = (value: (job: Job) => number): number => Math.max(...jobs.map(value));
   const exported = new Map(
@@ -95,7 +102,9 @@ async function openMachine(
     barBytes: 2 ** Math.ceil(Math.log2(exported.size * queues * QUEUE_BYTES + 64 * 1024)),
   });
   const msixInterrupts = Math.min(MOST_VECTORS, exported.size * (queues + 1) + 1);
-  const endpoint = await Endpoint.create(bus, { controller: "44100000.pcie", msixInterrupts });
+  const trace = recording?.(bus);
+  const controller = "44100000.pcie";
+  const endpoint = await Endpoint.create(bus, { controller, msixInterrupts, trace });
   cleanup.add(() => endpoint.close());
   const opened = new Map<string, Disc>();
   for (const [key, { job, number }] of exported) {
@@ -104,7 +113,7 @@ async function openMachine(
     opened.set(key, disc);
   }
   await endpoint.start();
-  const rc = await RootComplex.probe(bus);
+  const rc = await RootComplex.probe(bus, { trace });
   const discs = new Map<string, Attached>();
   for (const [key, disc] of opened) {
     const disk = await rc.attach(deviceOf(discs.size), { queues, numDescriptors });

@@ -10,6 +10,7 @@ import {
   RootComplex,
 } from "blockpt";
 import type { Cleanup } from "../cleanup.js";
+import type { Recording } from "../trace/recording.js";
 
 export interface CopyMachine {
   readonly source: RemoteDisk;
@@ -28,18 +29,23 @@ const SPARE_BYTES = 1024 * 1024;
  */
 export async function startCopyMachine(
   discs: { readonly source: Disc; readonly target: Disc },
-  options: { readonly engine: EngineChoice | undefined; readonly bufferBytes: number },
+  options: {
+    readonly engine: EngineChoice | undefined;
+    readonly bufferBytes: number;
+    readonly recording: Recording;
+  },
   cleanup: Cleanup,
 ): Promise<CopyMachine> {
   const { engine, bufferBytes } = options;
   const bus = await createBus({ engine, hostMemoryBytes: bufferBytes + SPARE_BYTES });
-  const endpoint = await Endpoint.create(bus, { controller: "44100000.pcie" });
+  const trace = options.recording?.(bus);
+  const endpoint = await Endpoint.create(bus, { controller: "44100000.pcie", trace });
   // Drains the queues: nothing is written any more when it is done.
   const forget = cleanup.add(() => endpoint.close());
   await endpoint.exportDisc("source", discs.source, { readOnly: true });
   await endpoint.exportDisc("target", discs.target);
   await endpoint.start();
-  const rootComplex = await RootComplex.probe(bus);
+  const rootComplex = await RootComplex.probe(bus, { trace });
   return {
     source: await rootComplex.attach("source"),
     target: await rootComplex.attach("target"),

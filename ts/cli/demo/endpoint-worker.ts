@@ -1,7 +1,16 @@
 // The endpoint's thread: the function on its controller and the discs it exports. Knows
 // the bus and its own discs; knows nothing of the root complex.
 
-import { type BusHandle, type Disc, Endpoint, FileDisc, MemoryDisc, openBus } from "blockpt";
+import {
+  type BusHandle,
+  type Disc,
+  Endpoint,
+  FileDisc,
+  MemoryDisc,
+  openBus,
+  openTrace,
+  type TraceHandle,
+} from "blockpt";
 import { answerCalls, tell } from "./thread.js";
 
 /** A disc to export. */
@@ -38,10 +47,12 @@ const calls = {
     bus: BusHandle;
     function: FunctionSpec;
     discs: readonly DiscSpec[];
+    trace: TraceHandle | undefined;
   }): Promise<void> {
     const bus = openBus(what.bus);
     const log = (line: string): void => tell<EndpointEvent>({ line });
-    endpoint = await Endpoint.create(bus, { ...what.function, log });
+    const trace = what.trace && openTrace(what.trace);
+    endpoint = await Endpoint.create(bus, { ...what.function, log, trace });
     for (const spec of what.discs) {
       const disc: Disc =
         spec.kind === "file"

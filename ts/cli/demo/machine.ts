@@ -3,6 +3,7 @@
 
 import { createBus, type EngineKind } from "blockpt";
 import type { Cleanup } from "../cleanup.js";
+import type { Recording } from "../trace/recording.js";
 import type { DiscSpec, EndpointCalls, EndpointEvent, FunctionSpec } from "./endpoint-worker.js";
 import type { ProbeResult, RootComplexCalls, RootComplexEvent } from "./root-complex-worker.js";
 import { startThread, type Thread } from "./thread.js";
@@ -24,6 +25,7 @@ export interface MachineOptions {
   readonly discs: readonly DiscSpec[];
   /** Hears what the endpoint complains of. */
   readonly onEndpointLog: (line: string) => void;
+  readonly recording: Recording;
 }
 
 /** Endpoint memory comes in multiples of this. */
@@ -36,6 +38,7 @@ export async function startMachine(
   cleanup: Cleanup,
 ): Promise<Machine> {
   const bus = await createBus({ engine, endpointMemoryBytes: endpointMemoryFor(options.discs) });
+  const trace = options.recording?.(bus)?.handle;
   // The names of the bundles beside the command line's (scripts/build.mjs).
   const endpoint = startThread<EndpointCalls, EndpointEvent>(
     "endpoint",
@@ -54,11 +57,12 @@ export async function startMachine(
     bus: bus.handle,
     function: options.function,
     discs: options.discs,
+    trace,
   });
   return {
     engine: bus.engine.kind,
     rootComplex,
-    probed: await rootComplex.call("probe", bus.handle),
+    probed: await rootComplex.call("probe", { bus: bus.handle, trace }),
     onCopied: (listener) => {
       copied = listener;
     },

@@ -1,7 +1,15 @@
 // The root complex's thread: the driver, its attached disks, and what is done with
 // them. Knows the bus and where copies go; knows nothing of the endpoint's discs.
 
-import { type BusHandle, type ConfigHeader, openBus, type RemoteDisk, RootComplex } from "blockpt";
+import {
+  type BusHandle,
+  type ConfigHeader,
+  openBus,
+  openTrace,
+  type RemoteDisk,
+  RootComplex,
+  type TraceHandle,
+} from "blockpt";
 import { CliError, type Failure, failureOf } from "../failure.js";
 import { type CopyResult, copyDisk } from "./copy.js";
 import { type Measurement, type MeasureOptions, measureThroughput } from "./measure.js";
@@ -48,10 +56,11 @@ const overwritten = new Map<string, { bytes: Uint8Array; offsetBytes: number }>(
 
 const calls = {
   /** Reads configuration space, finds the endpoint and lists its discs. */
-  async probe(handle: BusHandle): Promise<ProbeResult> {
-    const bus = openBus(handle);
+  async probe(what: { bus: BusHandle; trace: TraceHandle | undefined }): Promise<ProbeResult> {
+    const bus = openBus(what.bus);
+    const trace = what.trace && openTrace(what.trace);
     const header = bus.configSpace.read();
-    rootComplex = await RootComplex.probe(bus, { log: (line) => log.push(line) });
+    rootComplex = await RootComplex.probe(bus, { trace, log: (line) => log.push(line) });
     if (header === undefined) throw new Error("a probe without a link should not succeed");
     const { pciAddress, devices } = rootComplex;
     return { pciAddress, header, devices: [...devices], log: log.splice(0) };

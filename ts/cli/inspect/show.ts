@@ -45,7 +45,7 @@ export function reportLines(
 }
 
 /** Columns to the right have a `>` before their head. */
-function table(heads: readonly string[], rows: readonly (readonly string[])[]): string[] {
+export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string[] {
   if (rows.length === 0) return [];
   const made = new Table({
     head: heads.map((head) => head.replace(/^>/, "")),

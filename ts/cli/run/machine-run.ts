@@ -8,6 +8,7 @@ import type { BusDocument } from "../config-file/schema.js";
 import { startControlServer } from "../control/server.js";
 import { checkPathLength, ownSocketPath } from "../control/socket-path.js";
 import { createScreen } from "../screen.js";
+import type { Recording } from "../trace/recording.js";
 import { runChild } from "./child.js";
 import type { DiscOption } from "./disc-option.js";
 import { Machine, PlacedError } from "./machine.js";
@@ -27,6 +28,7 @@ export interface MachineRun {
   readonly json: boolean;
   /** The command that runs meanwhile; none waits for an interrupt. */
   readonly words: readonly string[];
+  readonly recording: Recording;
 }
 
 /** Makes it, and stays until its end; what is left then is the cleanup's. */
@@ -42,7 +44,9 @@ export async function runMachine(wanted: MachineRun, cleanup: Cleanup): Promise<
   checkPathLength(socket);
   const tls = await readTls(nbd);
 
-  const machine = await inFile(plan, () => Machine.create({ ...plan, bus }, output.log));
+  const machine = await inFile(plan, () =>
+    Machine.create({ ...plan, bus }, output.log, wanted.recording),
+  );
   cleanup.add(async () => {
     await machine.close();
     output.stopped();

@@ -14,6 +14,7 @@ import { CONFIG_ERROR } from "../config-file/config-file.js";
 import type { BusDocument, MachineDocument } from "../config-file/schema.js";
 import type { MachineReport } from "../control/protocol.js";
 import { failureOf } from "../failure.js";
+import type { Recording } from "../trace/recording.js";
 import type { Plan } from "./plan.js";
 
 /** What stands at keys of a document could not be so. */
@@ -54,9 +55,11 @@ export class Machine {
   static async create(
     { bus: wanted, controller }: Pick<Plan, "bus" | "controller">,
     log: (line: string) => void,
+    recording?: Recording,
   ): Promise<Machine> {
     const bus = await makeBus(wanted);
-    return new Machine(bus, ConfigTree.create(bus, { controller, log }));
+    const trace = recording?.(bus);
+    return new Machine(bus, ConfigTree.create(bus, { controller, trace, log }));
   }
 
   /** Does what the plan says; throws a `PlacedError`, and has then done a part of it. */

@@ -10,7 +10,7 @@ import {
   SECTOR_BYTES,
 } from "../../abi/layout.js";
 import { assert } from "../../errors.js";
-import { checkBatch, checkList, checkServe, checkSize } from "../bounds.js";
+import { checkBatch, checkList, checkPolls, checkServe, checkSize } from "../bounds.js";
 import type { BusRange, DeviceLimits, DeviceQueue, QueueGeometry } from "../engine.js";
 import {
   COMPLETION_WORDS,
@@ -85,6 +85,7 @@ export class TypeScriptDeviceQueue implements DeviceQueue {
   }
 
   fetch(polls: number): number {
+    checkPolls(polls);
     if (this.#fault !== 0) return this.#fault;
     const head = this.#look(polls);
     const { requests } = this;

@@ -21,6 +21,7 @@ export class QueueContext {
   readonly requests: Uint32Array;
   readonly completions: Uint32Array;
   readonly #engine: WasmEngine;
+  #isClosed = false;
 
   constructor(engine: WasmEngine, queueBytes: number) {
     const requestWords = LIST_CAPACITY * REQUEST_WORDS;
@@ -37,6 +38,9 @@ export class QueueContext {
   }
 
   close(): void {
+    // Once: by the second time the pages may be somebody else's.
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#engine.release(this.offset);
   }
 }

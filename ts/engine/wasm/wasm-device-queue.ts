@@ -2,7 +2,7 @@
 // disc in the bus, serves all that is new.
 
 import { assert } from "../../errors.js";
-import { checkBatch, checkList, checkServe, checkSize } from "../bounds.js";
+import { checkBatch, checkList, checkPolls, checkServe, checkSize } from "../bounds.js";
 import type { BusRange, DeviceLimits, DeviceQueue, QueueGeometry } from "../engine.js";
 import { COUNTERS, LIST_CAPACITY } from "../records.js";
 import type { WasmExports } from "./exports.js";
@@ -51,6 +51,7 @@ export class WasmDeviceQueue implements DeviceQueue {
   }
 
   fetch(polls: number): number {
+    checkPolls(polls);
     const { offset, requestList } = this.#context;
     return this.#exports.device_queue_fetch(offset, requestList, LIST_CAPACITY, polls);
   }

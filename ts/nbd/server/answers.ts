@@ -66,11 +66,8 @@ export class Answers {
   }
 
   /** Answers BLOCK_STATUS. */
-  extents(request: NbdRequest, extents: readonly Extent[], zero: number): void {
-    const stateOf = ({ isZero }: Extent): number => (isZero ? zero : 0);
-    this.#post(request.span as Span, (view, at) =>
-      writeExtents(view, at, request, extents, stateOf),
-    );
+  extents(request: NbdRequest, extents: readonly Extent[]): void {
+    this.#post(request.span as Span, (view, at) => writeExtents(view, at, request, extents));
   }
 
   #isChunk(command: number): boolean {

@@ -76,14 +76,13 @@ export function writeExtents(
   at: number,
   cookie: Cookie,
   extents: readonly Extent[],
-  stateOf: (extent: Extent) => number,
 ): number {
   let next = at + STRUCTURED_REPLY_BYTES;
   view.setUint32(next, ALLOCATION_CONTEXT);
   next += 4;
-  for (const extent of extents) {
-    view.setUint32(next, extent.length);
-    view.setUint32(next + 4, stateOf(extent));
+  for (const { length, state } of extents) {
+    view.setUint32(next, length);
+    view.setUint32(next + 4, state);
     next += EXTENT_BYTES;
   }
   const payload = next - at - STRUCTURED_REPLY_BYTES;

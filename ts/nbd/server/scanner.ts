@@ -5,12 +5,14 @@
 import { Operation, SECTOR_BYTES } from "../../abi/layout.js";
 import { Bio } from "../../block/bio.js";
 import type { BlockptError } from "../../errors.js";
-import type { NbdDisk } from "./export.js";
+import { ExtentState } from "../protocol.js";
+import type { NbdExport } from "./export.js";
 
 /** A range of a disk, from the end of the one before on. */
 export interface Extent {
   length: number;
-  readonly isZero: boolean;
+  /** Bits of `ExtentState`. */
+  readonly state: number;
 }
 
 /** Read at once. */
@@ -20,10 +22,12 @@ const GRAIN_BYTES = 4096;
 /** Read for one request: who wants to know more asks again, and who wants to read will do so anyway. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
+/** The state of what is neither a hole nor zero. */
+const DATA = 0;
 const ZEROS = new Uint8Array(SCAN_BYTES);
 
 export class Scanner {
-  readonly #disk: NbdDisk;
+  readonly #exported: NbdExport;
   readonly #buffer: Uint8Array;
   readonly #grain: number;
   /** One at a time has the buffer. */
@@ -31,10 +35,10 @@ export class Scanner {
   #isStopped = false;
 
   /** @param buffer - of `SCAN_BYTES` */
-  constructor(disk: NbdDisk, buffer: Uint8Array) {
-    this.#disk = disk;
+  constructor(exported: NbdExport, buffer: Uint8Array) {
+    this.#exported = exported;
     this.#buffer = buffer;
-    this.#grain = Math.max(GRAIN_BYTES, disk.logicalBlockBytes);
+    this.#grain = Math.max(GRAIN_BYTES, exported.disk.logicalBlockBytes);
   }
 
   /**
@@ -43,17 +47,20 @@ export class Scanner {
    * @throws BlockptError (as a rejection) if the disk cannot be read
    */
   findExtents(offset: number, length: number, most: number): Promise<Extent[]> {
+    const hasHoles = this.#mayHaveHoles();
+    if (hasHoles === false) return Promise.resolve([{ length, state: DATA }]);
+    const zero = hasHoles ? ExtentState.ZERO | ExtentState.HOLE : ExtentState.ZERO;
     const extents: Extent[] = [];
     const look = (at: number, bytes: number): boolean => {
       // Most of what is zero is so in large ranges.
       if (this.#isZero(0, bytes)) {
-        append(extents, bytes, true);
+        append(extents, bytes, zero);
         return extents.length <= most;
       }
       for (let from = 0; from < bytes; ) {
         // Grains are those of the disk, not of the query.
         const to = Math.min(bytes, from + this.#grain - ((at + from) % this.#grain));
-        append(extents, to - from, this.#isZero(from, to));
+        append(extents, to - from, this.#isZero(from, to) ? zero : DATA);
         from = to;
       }
       return extents.length <= most;
@@ -69,6 +76,16 @@ export class Scanner {
   /** The client says no more, and may be gone: a request ends with the first that is read for it. */
   stop(): void {
     this.#isStopped = true;
+  }
+
+  /** Undefined if nobody can tell. */
+  #mayHaveHoles(): boolean | undefined {
+    try {
+      return this.#exported.mayHaveHoles?.();
+    } catch {
+      // Its disc is gone: what the disk says of that is the answer.
+      return undefined;
+    }
   }
 
   #eachChunk(
@@ -96,7 +113,7 @@ export class Scanner {
     bio.buffer = this.#buffer;
     return new Promise((resolve, reject: (error: BlockptError) => void) => {
       bio.onEnd = ({ error }) => (error === undefined ? resolve() : reject(error));
-      this.#disk.submit(bio);
+      this.#exported.disk.submit(bio);
     });
   }
 
@@ -105,8 +122,8 @@ export class Scanner {
   }
 }
 
-function append(extents: Extent[], length: number, isZero: boolean): void {
+function append(extents: Extent[], length: number, state: number): void {
   const last = extents.at(-1);
-  if (last?.isZero === isZero) last.length += length;
-  else extents.push({ length, isZero });
+  if (last?.state === state) last.length += length;
+  else extents.push({ length, state });
 }

@@ -9,24 +9,17 @@
 
 import type { Socket } from "node:net";
 import { DescriptorFlag, Feature, Operation, SECTOR_BYTES } from "../../abi/layout.js";
-import { Bio } from "../../block/bio.js";
 import type { BlockptError } from "../../errors.js";
-import {
-  Command,
-  CommandFlag,
-  ExtentState,
-  NbdError,
-  REQUEST_BYTES,
-  REQUEST_MAGIC,
-} from "../protocol.js";
+import { Command, CommandFlag, NbdError, REQUEST_BYTES, REQUEST_MAGIC } from "../protocol.js";
 import { Answers, MOST_EXTENTS } from "./answers.js";
 import { type ByteSink, ByteSource } from "./byte-source.js";
 import { ConnectionMemory } from "./connection-memory.js";
 import { errorOf } from "./export.js";
 import { Intake } from "./intake.js";
 import { Outbox } from "./outbox.js";
+import { type Part, PartPool } from "./part.js";
 import { type Agreement, complaintOf, isInOrder, isWhole, type NbdRequest } from "./request.js";
-import { type Extent, Scanner } from "./scanner.js";
+import { Scanner } from "./scanner.js";
 import type { Span } from "./span-ring.js";
 
 /** Requests of a client that are being done at once. */
@@ -49,13 +42,6 @@ interface Progress {
   rest: number;
 }
 
-/** What the disk does of a request at once. */
-class Part extends Bio {
-  request: NbdRequest | undefined;
-  /** Its memory, of the intake or the outbox. */
-  span: Span | undefined;
-}
-
 export class Transmission implements ByteSink {
   readonly #agreement: Agreement;
   readonly #memory: ConnectionMemory;
@@ -65,7 +51,7 @@ export class Transmission implements ByteSink {
   readonly #answers: Answers;
   readonly #scanner: Scanner;
   readonly #breach: (why: string) => void;
-  readonly #parts: Part[] = [];
+  readonly #parts = new PartPool((bio) => this.#ended(bio as Part));
   #writing: Progress | undefined;
   #reading: Progress | undefined;
   /** A read whose parts have to come in order: nothing else is taken up before its last is on its way. */
@@ -93,13 +79,15 @@ export class Transmission implements ByteSink {
     agreement: Agreement,
     events: { readonly breach: (why: string) => void; readonly end: () => void },
   ) {
-    const { disk } = agreement.exported;
+    const { exported } = agreement;
     this.#agreement = agreement;
     this.#breach = events.breach;
     this.#onEnd = events.end;
-    this.#memory = new ConnectionMemory(disk, () => this.#dropClient("its disk was detached"));
+    this.#memory = new ConnectionMemory(exported.disk, () =>
+      this.#dropClient("its disk was detached"),
+    );
     this.#intake = new Intake(this.#memory.intake);
-    this.#scanner = new Scanner(disk, this.#memory.scanner);
+    this.#scanner = new Scanner(exported, this.#memory.scanner);
     this.#source = new ByteSource(socket, this);
     this.#outbox = new Outbox(this.#memory.outbox, this.#source.socket, () => this.#goOn());
     this.#answers = new Answers(this.#outbox, this.#source.socket, agreement.structured);
@@ -293,12 +281,8 @@ export class Transmission implements ByteSink {
     span?: Span,
     buffer?: Uint8Array,
   ): void {
-    const part = this.#parts.pop() ?? new Part();
-    part.onEnd = this.#ended;
-    part.request = request;
-    part.span = span;
+    const part = this.#parts.take(request, span);
     part.opf = opf;
-    part.flags = 0;
     part.startSector = offset / SECTOR_BYTES;
     part.lenBytes = lenBytes;
     part.buffer = buffer;
@@ -317,8 +301,7 @@ export class Transmission implements ByteSink {
     }
   }
 
-  readonly #ended = (bio: Bio): void => {
-    const part = bio as Part;
+  #ended(part: Part): void {
     const { opf, error, span, buffer } = part;
     const request = part.request as NbdRequest;
     this.#inFlight--;
@@ -327,18 +310,14 @@ export class Transmission implements ByteSink {
     const isKept = error !== undefined && buffer !== undefined && this.#memory.isUsed(buffer);
     if (opf === Operation.READ) this.#endRead(part, request, code, isKept);
     if (opf === Operation.WRITE && span !== undefined && !isKept) this.#intake.release(span);
-    part.buffer = undefined;
-    part.span = undefined;
-    part.request = undefined;
-    part.error = undefined;
-    this.#parts.push(part);
+    this.#parts.giveBack(part);
     if (opf !== Operation.READ) {
       request.error ||= code;
       this.#endPart(request);
     }
     if (this.#isClosed) this.#closed();
     else if (this.#isHeldUp || this.#isOver) this.#goOn();
-  };
+  }
 
   #endRead(part: Part, request: NbdRequest, code: number, isKept: boolean): void {
     const span = part.span as Span;
@@ -378,23 +357,11 @@ export class Transmission implements ByteSink {
 
   #tellExtents(request: NbdRequest): void {
     const { offset, length, flags } = request;
-    const { exported } = this.#agreement;
-    let mayHaveHoles: boolean | undefined;
-    try {
-      mayHaveHoles = exported.mayHaveHoles?.();
-    } catch {
-      // It cannot tell, as its disc is gone: what the disk says of that is the answer.
-    }
-    const zero =
-      mayHaveHoles === undefined ? ExtentState.ZERO : ExtentState.ZERO | ExtentState.HOLE;
     const most = (flags & CommandFlag.REQ_ONE) === 0 ? MOST_EXTENTS : 1;
-    const found =
-      mayHaveHoles === false
-        ? Promise.resolve<Extent[]>([{ length, isZero: false }])
-        : this.#scanner.findExtents(offset, length, most);
+    const found = this.#scanner.findExtents(offset, length, most);
     this.#background(found, request, (extents) => {
       this.#requests--;
-      this.#answers.extents(request, extents, zero);
+      this.#answers.extents(request, extents);
     });
   }
 
