@@ -8,6 +8,8 @@
 // Of 1 → 2 and a → c at least one side sees the other's store: either c finds the work, or 2 sees
 // `sleeping`. In the second case 3 changes `bell`: before b, and then 1 came before c, which finds
 // the work; or after b, and then d returns at once, or is notified.
+//
+// crates/model/src/doorbell.rs is this under a model checker: change both.
 
 import { Register, SLEEPING_OFFSET } from "../abi/layout.js";
 

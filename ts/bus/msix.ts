@@ -12,6 +12,8 @@
 // at the mask again; the root complex clears the mask and then looks at the pending
 // bit. All four are sequentially consistent, so at least one sees the other's, and
 // the exchange on the bit lets exactly one send.
+//
+// crates/model/src/msix.rs is this under a model checker: change both.
 
 import { MSIX_ENTRY_BYTES } from "../abi/layout.js";
 import { roundUp } from "../abi/queue-layout.js";

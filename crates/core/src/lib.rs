@@ -13,6 +13,7 @@ pub mod device_queue;
 pub mod dma;
 pub mod driver_queue;
 pub mod memory;
+pub mod ordering;
 pub mod queue_layout;
 pub mod records;
 pub mod ring;

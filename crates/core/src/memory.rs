@@ -6,7 +6,10 @@
 //! used. Publication goes by `load_idx` and `publish_idx`; everything else is
 //! ordered by them.
 
-use core::sync::atomic::{AtomicU16, Ordering};
+use crate::ordering;
+use core::sync::atomic::AtomicU16;
+#[cfg(not(target_family = "wasm"))]
+use core::sync::atomic::Ordering;
 
 /// A memory shared by threads, and all that is known of it: where and how long.
 #[derive(Clone, Copy, Debug)]
@@ -59,26 +62,20 @@ impl Memory {
     }
 
     /// Reads a ring's `idx`: what was written before the store that it reads from
-    /// is visible after it.
-    ///
-    /// Sequentially consistent, as the store is. Each publication is followed by a look
-    /// at the other side's *sleeping* word or interrupt mask, and each fall asleep by a
-    /// look at `idx`: a store, then a load of another word, which release and acquire
-    /// alone let native hardware reorder, so that both sides would miss each other.
-    /// Atomics of WebAssembly and JavaScript are sequentially consistent anyway.
+    /// is visible after it. Sequentially consistent, as the store is: `ordering` says why.
     #[inline(always)]
     pub fn load_idx(&self, offset: usize) -> u16 {
         // SAFETY: `at` gives an aligned address inside the memory; atomics may be
         // shared by threads.
-        unsafe { AtomicU16::from_ptr(self.at(offset)) }.load(Ordering::SeqCst)
+        unsafe { AtomicU16::from_ptr(self.at(offset)) }.load(ordering::LOOK)
     }
 
     /// Publishes a ring's `idx`: what was written before is visible to whoever
-    /// loads this value. Sequentially consistent: see `load_idx`.
+    /// loads this value.
     #[inline(always)]
     pub fn publish_idx(&self, offset: usize, value: u16) {
         // SAFETY: as in `load_idx`.
-        unsafe { AtomicU16::from_ptr(self.at(offset)) }.store(value, Ordering::SeqCst);
+        unsafe { AtomicU16::from_ptr(self.at(offset)) }.store(value, ordering::PUBLISH);
     }
 
     /// Copies between two ranges, which may overlap: bulk-copy DMA.

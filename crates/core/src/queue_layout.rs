@@ -139,6 +139,9 @@ mod tests {
     use super::*;
     use crate::test_memory::TestMemory;
 
+    /// All numbers of descriptors, or as many as an interpreter gets through.
+    const STRIDE: usize = if cfg!(miri) { 1009 } else { 1 };
+
     #[test]
     fn layouts_are_those_of_the_protocol() {
         assert_eq!(
@@ -166,7 +169,7 @@ mod tests {
     fn a_doorbell_block_lies_behind_the_rings_and_moves_nothing() {
         let layout = QueueLayout::with_doorbell(1024).expect("a layout");
         assert_eq!((layout.doorbell_offset, layout.bytes), (Some(28736), 28864));
-        for num_desc in MIN_DESCRIPTORS..=MAX_DESCRIPTORS {
+        for num_desc in (MIN_DESCRIPTORS..=MAX_DESCRIPTORS).step_by(STRIDE) {
             let rings = QueueLayout::new(num_desc).expect("a layout");
             let layout = QueueLayout::with_doorbell(num_desc).expect("a layout");
             let doorbell = layout.doorbell_offset.expect("a doorbell block");
@@ -179,7 +182,7 @@ mod tests {
 
     #[test]
     fn every_layout_is_aligned_and_without_overlap() {
-        for num_desc in MIN_DESCRIPTORS..=MAX_DESCRIPTORS {
+        for num_desc in (MIN_DESCRIPTORS..=MAX_DESCRIPTORS).step_by(STRIDE) {
             let layout = QueueLayout::new(num_desc).expect("a layout");
             assert!(
                 layout.driver_offset >= num_desc * 24 && layout.driver_offset.is_multiple_of(8)

@@ -2,21 +2,29 @@
 
 extern crate std;
 use crate::memory::Memory;
-use core::cell::UnsafeCell;
-use std::vec::Vec;
+use std::boxed::Box;
+use std::vec;
 
 pub struct TestMemory {
-    words: Vec<UnsafeCell<u64>>,
+    words: *mut [u64],
 }
 
 impl TestMemory {
+    /// All zeros in one allocation, which an interpreter, too, makes at once.
     pub fn new(len: usize) -> Self {
-        Self { words: (0..len / 8).map(|_| UnsafeCell::new(0)).collect() }
+        Self { words: Box::into_raw(vec![0; len / 8].into_boxed_slice()) }
     }
 
     pub fn memory(&self) -> Memory {
         // SAFETY: the words are 8-aligned, live as long as `self`, which every
-        // test keeps until its end, and may be written through a shared borrow.
-        unsafe { Memory::new(self.words.as_ptr() as *mut u8, self.words.len() * 8) }
+        // test keeps until its end, and are reached by no reference.
+        unsafe { Memory::new(self.words.cast(), self.words.len() * 8) }
+    }
+}
+
+impl Drop for TestMemory {
+    fn drop(&mut self) {
+        // SAFETY: `new` made it, and nobody uses it any more.
+        drop(unsafe { Box::from_raw(self.words) });
     }
 }
