@@ -4,12 +4,6 @@
 import {
   BASE_CLASS,
   DEVICE_ID,
-  EXT_MAGIC,
-  EXT_VERSION,
-  Feature,
-  MAGIC,
-  MAX_DEVICES,
-  MAX_LEN_BYTES,
   MIN_DESCRIPTORS,
   REGISTERS_BYTES,
   Register,
@@ -22,8 +16,6 @@ import { setEndpointHere } from "../bus/local-endpoints.js";
 import { Msix } from "../bus/msix.js";
 import { checkDiscSize, type Disc } from "../discs/disc.js";
 import type { FaultRule } from "../discs/faults/fault.js";
-import { FaultTable } from "../discs/faults/table.js";
-import { isDisc, isPartOf } from "../discs/wrapped-disc.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError, callBack, checkInteger } from "../errors.js";
 import type { CommandRecorder } from "../trace/recorder.js";
@@ -36,7 +28,8 @@ import type {
   ExportChanges,
   ExportOptions,
 } from "./endpoint-options.js";
-import { checkDiscName, ExportedDisc, type ReportQueueStopped } from "./exported-disc.js";
+import { ExportList } from "./export-list.js";
+import type { ReportQueueStopped } from "./exported-disc.js";
 import { FaultyLink } from "./faulty-link.js";
 import {
   type DiscFacts,
@@ -46,7 +39,7 @@ import {
   inspectMsix,
   inspectRegisters,
 } from "./inspection.js";
-import { HEARTBEAT_MS, registersOf, takeLink } from "./link.js";
+import { HEARTBEAT_MS, registersOf, takeLink, writeRegisters } from "./link.js";
 import type { LinkFaults, LinkFaultsReport } from "./link-faults.js";
 import type { QueueSurroundings } from "./queue.js";
 
@@ -80,7 +73,7 @@ export class Endpoint {
   readonly #identity: FunctionIdentity;
   readonly #msix: MsixLocation;
   readonly #descriptorSpace: BusRange;
-  readonly #exports = new Map<string, ExportedDisc>();
+  readonly #exports: ExportList;
   readonly #log: (line: string) => void;
   readonly #onQueueStopped: ReportQueueStopped | undefined;
   readonly #trace: Trace | undefined;
@@ -94,6 +87,7 @@ export class Endpoint {
 
   private constructor(bus: Bus, controller: BoundController, options: EndpointOptions) {
     this.#bus = bus;
+    this.#exports = new ExportList(bus);
     this.controller = controller;
     this.msixInterrupts = options.msixInterrupts ?? 32;
     this.msiInterrupts = options.msiInterrupts ?? 0;
@@ -173,7 +167,7 @@ export class Endpoint {
 
   /** The exports' names, in the order in which the root complex sees the discs. */
   get exports(): string[] {
-    return [...this.#exports.keys()];
+    return this.#exports.names;
   }
 
   /**
@@ -209,7 +203,7 @@ export class Endpoint {
       generation: this.#generation >>> 0,
       registers: inspectRegisters(bus),
       msix: this.started ? inspectMsix(bus) : [],
-      discs: [...this.#exports].map(([name, exported]) => inspectDisc(bus, name, exported)),
+      discs: this.#exports.entries.map(([name, exported]) => inspectDisc(bus, name, exported)),
     };
   }
 
@@ -219,7 +213,7 @@ export class Endpoint {
    * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SUCH_DISC`
    */
   exported(name: string): DiscFacts {
-    return factsOf(name, this.#exportNamed(name));
+    return factsOf(name, this.#exports.named(name));
   }
 
   /**
@@ -234,16 +228,7 @@ export class Endpoint {
    * disc bears
    */
   async exportDisc(name: string, disc: Disc, options: ExportOptions = {}): Promise<void> {
-    if (this.#exports.has(name)) {
-      throw new BlockptError("ERR_BLOCKPT_EXISTS", `${name} is exported already`);
-    }
-    if (this.#exports.size === MAX_DEVICES) {
-      throw new BlockptError(
-        "ERR_BLOCKPT_TOO_MANY_DISCS",
-        `${name}: an endpoint exports at most ${MAX_DEVICES} discs`,
-      );
-    }
-    this.#exports.set(name, this.#makeExport(name, disc, options));
+    this.#exports.add(name, disc, options);
   }
 
   /**
@@ -253,25 +238,7 @@ export class Endpoint {
    * and as `exportDisc` does. Nothing is changed then
    */
   async changeExport(name: string, changes: ExportChanges): Promise<void> {
-    const before = this.#exportNamed(name);
-    refuseAttached(name, before);
-    const { disc = before.disc, discName, queues, readOnly, dma, faults } = changes;
-    const { options } = before;
-    const after = this.#makeExport(
-      name,
-      disc,
-      {
-        discName: discName ?? options.discName,
-        queues: queues ?? options.queues,
-        readOnly: readOnly ?? options.readOnly,
-        dma: dma ?? options.dma,
-        faults,
-      },
-      before,
-    );
-    // Its key keeps its place.
-    this.#exports.set(name, after);
-    if (disc !== before.disc) before.disc.close();
+    this.#exports.change(name, changes);
   }
 
   /**
@@ -280,10 +247,7 @@ export class Endpoint {
    * @throws {@link BlockptError} `ERR_BLOCKPT_NO_SUCH_DISC`; `ERR_BLOCKPT_BUSY` while a root complex is attached
    */
   async unexportDisc(name: string): Promise<void> {
-    const exported = this.#exportNamed(name);
-    refuseAttached(name, exported);
-    this.#exports.delete(name);
-    exported.disc.close();
+    this.#exports.remove(name);
   }
 
   /**
@@ -296,7 +260,7 @@ export class Endpoint {
    * that size
    */
   async resizeDisc(name: string, sizeBytes?: number | undefined): Promise<void> {
-    const exported = this.#exportNamed(name);
+    const exported = this.#exports.named(name);
     if (sizeBytes !== undefined) checkDiscSize(name, sizeBytes, exported.disc.logicalBlockBytes);
     await exported.resize(this.#bus, sizeBytes);
   }
@@ -336,7 +300,7 @@ export class Endpoint {
    * ```
    */
   async setFaults(name: string, faults: readonly (FaultRule | string)[]): Promise<void> {
-    const exported = this.#exportNamed(name);
+    const exported = this.#exports.named(name);
     exported.faults.replace(faults);
     await exported.changed();
   }
@@ -351,7 +315,7 @@ export class Endpoint {
    */
   async setLinkFaults(faults: LinkFaults): Promise<void> {
     this.#faultyLink.replace(faults);
-    await Promise.all([...this.#exports.values()].map((exported) => exported.changed()));
+    await Promise.all(this.#exports.all.map((exported) => exported.changed()));
   }
 
   /** What goes wrong between the endpoint and the root complex on purpose, and has. */
@@ -401,8 +365,7 @@ export class Endpoint {
     clearInterval(this.#heart);
     this.#faultyLink.setUp(false);
     setEndpointHere(this.#bus.buffer, false);
-    const exports = [...this.#exports];
-    this.#exports.clear();
+    const exports = this.#exports.clear();
     await Promise.all(exports.map(([, exported]) => exported.kill()));
     return new Map(exports.map(([name, { disc }]) => [name, disc]));
   }
@@ -427,12 +390,17 @@ export class Endpoint {
     }
     this.#generation = generation;
     this.#bus.msix.locate(this.#msix, this.#bus.bar.offset);
-    this.#writeRegisters();
+    this.#bus.msix.reset();
+    writeRegisters(this.#bus, {
+      generation,
+      availableQsize: this.#descriptorSpace.length,
+      numQueues: Math.max(1, ...this.#exports.all.map(({ queues }) => queues.length)),
+    });
     const { configSpace, bar } = this.#bus;
     configSpace.linkUp(this.#identity, bar.offset, this.#msix, this.msiInterrupts);
     const surroundings = this.#surroundings;
     this.#commands = new CommandHandler(this.#bus.barView(), {
-      listDevices: () => [...this.#exports.values()],
+      listDevices: () => this.#exports.all,
       start: (exported) => exported.start(surroundings, this.#queueStopped),
       stop: (exported) => exported.stop(),
       descriptorSpace: this.#descriptorSpace,
@@ -470,7 +438,7 @@ export class Endpoint {
 
   async #stop(commands: CommandHandler): Promise<void> {
     await commands.stop();
-    const exported = [...this.#exports.values()];
+    const exported = this.#exports.all;
     await Promise.all(exported.map((each) => each.drain()));
     if (exported.some((each) => each.started)) {
       await new Promise((resolve) => setTimeout(resolve, GRACE_MS));
@@ -493,61 +461,7 @@ export class Endpoint {
   async close(): Promise<void> {
     this.#closed = true;
     if (this.started) await this.stop();
-    const discs = [...this.#exports.values()].map((exported) => exported.disc);
-    this.#exports.clear();
-    for (const disc of discs) disc.close();
-  }
-
-  #exportNamed(name: string): ExportedDisc {
-    const exported = this.#exports.get(name);
-    if (exported !== undefined) return exported;
-    throw new BlockptError("ERR_BLOCKPT_NO_SUCH_DISC", `${name} is not exported`);
-  }
-
-  /** Checks what is to be exported against all others; `replaced` is the one in whose place it comes. */
-  #makeExport(
-    name: string,
-    disc: Disc,
-    options: ExportOptions,
-    replaced?: ExportedDisc,
-  ): ExportedDisc {
-    const { discName = `/dev/${name}`, queues = 1, readOnly = false, dma = true } = options;
-    const { faults } = options;
-    checkInteger("queues", queues, 1, 255);
-    checkDiscName(discName);
-    this.#checkDisc(name, disc);
-    if (disc.maxQueues !== undefined && queues > disc.maxQueues) {
-      throw new BlockptError(
-        "ERR_BLOCKPT_INVALID_ARGUMENT",
-        `${name}: queues is ${queues}, and that disc bears ${disc.maxQueues} at most`,
-      );
-    }
-    for (const other of this.#exports.values()) {
-      if (other === replaced) continue;
-      if (other.discName === discName) {
-        const why = `${name}: ${discName} is exported already, and the root complex knows discs by these names`;
-        throw new BlockptError("ERR_BLOCKPT_EXISTS", why);
-      }
-      if (isPartOf(other.disc, disc) || isPartOf(disc, other.disc)) {
-        const why = `${name}: that disc, or what it is a partition of, is exported already`;
-        throw new BlockptError("ERR_BLOCKPT_EXISTS", why);
-      }
-    }
-    const table = (faults === undefined && replaced?.faults) || new FaultTable();
-    if (faults !== undefined) table.replace(faults);
-    return new ExportedDisc(disc, { discName, queues, readOnly, dma }, table);
-  }
-
-  #checkDisc(name: string, disc: Disc): void {
-    if (!isDisc(disc)) {
-      throw new BlockptError(
-        "ERR_BLOCKPT_INVALID_ARGUMENT",
-        `${name}: a disc is wanted, as await FileDisc.open("disk.img") gives one`,
-      );
-    }
-    if (!disc.isOn(this.#bus)) {
-      throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", `${name}: the disc is on another bus`);
-    }
+    for (const [, { disc }] of this.#exports.clear()) disc.close();
   }
 
   get #surroundings(): QueueSurroundings {
@@ -564,7 +478,7 @@ export class Endpoint {
 
   /** Raises the vector of each queue that is served; says of how many. */
   #raiseAll(): number {
-    const queues = [...this.#exports.values()]
+    const queues = this.#exports.all
       .filter(({ started }) => started)
       .flatMap((exported) => exported.queues);
     return this.#isCurrent() ? queues.filter((queue) => queue.raise(this.#bus)).length : 0;
@@ -581,26 +495,6 @@ export class Endpoint {
     );
   }
 
-  #writeRegisters(): void {
-    const bar = this.#bus.barView();
-    // Descriptor space stays as it is: zeroed rings would read as completions to a root complex
-    // that is still attached to what was there before.
-    new Uint8Array(bar.buffer, bar.byteOffset, REGISTERS_BYTES).fill(0);
-    this.#bus.msix.reset();
-    bar.setUint32(Register.queueBarOffset, REGISTERS_BYTES, true);
-    bar.setUint32(Register.availableQsize, this.#descriptorSpace.length, true);
-    bar.setUint32(Register.maxDevs, MAX_DEVICES, true);
-    const queues = [...this.#exports.values()].map((exported) => exported.queues.length);
-    bar.setUint32(Register.numQueues, Math.max(1, ...queues), true);
-    bar.setUint32(Register.extVersion, EXT_VERSION, true);
-    bar.setUint32(Register.extFeatures, Feature.DOORBELL, true);
-    bar.setUint32(Register.maxLen, MAX_LEN_BYTES, true);
-    bar.setInt32(Register.generation, this.#generation, true);
-    bar.setUint32(Register.extMagic, EXT_MAGIC, true);
-    // Last: who finds the magic finds the rest.
-    Atomics.store(new Int32Array(bar.buffer, bar.byteOffset, 1), 0, MAGIC);
-  }
-
   #say(line: string): void {
     callBack(this.#log, `pci_epf_blockpt: ${line}`);
   }
@@ -610,11 +504,6 @@ export class Endpoint {
     this.#say(`${report.discName}: queue ${report.queue} stopped: ${report.reason}`);
     callBack(this.#onQueueStopped, report);
   };
-}
-
-function refuseAttached(name: string, exported: ExportedDisc): void {
-  if (!exported.started) return;
-  throw new BlockptError("ERR_BLOCKPT_BUSY", `${name} is attached: detach it first`);
 }
 
 /** The smallest BAR for so many vectors: a power of two. */

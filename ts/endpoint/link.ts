@@ -1,6 +1,17 @@
-// The link of a bus: one endpoint has it, from the others' sight until its heart stands still.
+// The link of a bus: one endpoint has it, from the others' sight until its heart stands still; and what its registers say
+// when it comes up.
 
-import { EXT_MAGIC, MAGIC, REGISTERS_BYTES, Register } from "../abi/layout.js";
+import {
+  EXT_MAGIC,
+  EXT_VERSION,
+  Feature,
+  MAGIC,
+  MAX_DEVICES,
+  MAX_LEN_BYTES,
+  REGISTERS_BYTES,
+  Register,
+} from "../abi/layout.js";
+import type { Registers } from "../abi/registers.js";
 import type { Bus } from "../bus/bus.js";
 
 /** The heartbeat moves twice as often as the protocol asks for. */
@@ -51,6 +62,28 @@ async function isAbandoned(bus: Bus): Promise<boolean> {
     if (pulse() !== before) return false;
   }
   return true;
+}
+
+/** Writes all registers of an endpoint that starts. */
+export function writeRegisters(
+  bus: Bus,
+  values: Pick<Registers, "availableQsize" | "numQueues"> & { readonly generation: number },
+): void {
+  const bar = bus.barView();
+  // Descriptor space stays as it is: zeroed rings would read as completions to a root complex
+  // that is still attached to what was there before.
+  new Uint8Array(bar.buffer, bar.byteOffset, REGISTERS_BYTES).fill(0);
+  bar.setUint32(Register.queueBarOffset, REGISTERS_BYTES, true);
+  bar.setUint32(Register.availableQsize, values.availableQsize, true);
+  bar.setUint32(Register.maxDevs, MAX_DEVICES, true);
+  bar.setUint32(Register.numQueues, values.numQueues, true);
+  bar.setUint32(Register.extVersion, EXT_VERSION, true);
+  bar.setUint32(Register.extFeatures, Feature.DOORBELL, true);
+  bar.setUint32(Register.maxLen, MAX_LEN_BYTES, true);
+  bar.setInt32(Register.generation, values.generation, true);
+  bar.setUint32(Register.extMagic, EXT_MAGIC, true);
+  // Last: who finds the magic finds the rest.
+  Atomics.store(registersOf(bus), Register.magic / 4, MAGIC);
 }
 
 /** The registers, as words. */
