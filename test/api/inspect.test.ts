@@ -24,9 +24,9 @@ import {
   readRegisters,
   Status,
 } from "blockpt/abi";
+import { RawDriver } from "blockpt/testing";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { HostileDriver } from "../hostile/hostile-driver.js";
 import { makeEndpoint, makeImage, pattern, until } from "./rig.js";
 
 const MIB = 1024 * 1024;
@@ -61,8 +61,10 @@ async function makeStandingQueue(numDescriptors = 16) {
   const { bus, endpoint } = await makeEndpoint({ barBytes: 16384 });
   await endpoint.exportDisc("ram0", MemoryDisc.create(bus, MIB));
   await endpoint.start();
-  const driver = new HostileDriver(bus, numDescriptors);
-  expect(await driver.command(SET_QUEUE, driver.queue({ irq: 3 }))).toBe(Status.SUCCESS);
+  const raw = new RawDriver(bus);
+  const driver = raw.openQueue({ numDescriptors });
+  const status = await raw.command(SET_QUEUE, { ...driver.arguments, irq: 3 });
+  expect(status).toBe(Status.SUCCESS);
   const rings = new Uint16Array(bus.buffer, bus.bar.offset + REGISTERS_BYTES);
   const answer = (deviceIdx: number, ...indices: number[]): void => {
     const at = driver.layout.deviceOffset / 2;
@@ -131,11 +133,12 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
     const { bus, endpoint } = await makeEndpoint({ engine });
     await endpoint.exportDisc("ram0", MemoryDisc.create(bus, MIB));
     await endpoint.start();
-    const driver = new HostileDriver(bus);
-    await driver.start();
-    await driver.submit(0, driver.read({ lenBytes: 100 }));
-    await driver.submit(1, driver.read({ flags: 0 }));
-    await driver.submit(2, driver.read({ lenBytes: 1024 }));
+    const driver = new RawDriver(bus);
+    const queue = driver.openQueue();
+    await driver.command(Command.SET_IRQ | SET_QUEUE | Command.START, queue.arguments);
+    await queue.submit(0, queue.read({ lenBytes: 100 }));
+    await queue.submit(1, queue.read({ flags: 0 }));
+    await queue.submit(2, queue.read({ lenBytes: 1024 }));
     await driver.command(Command.STOP);
     const expected = { ...NOTHING, reads: 1, bytesRead: 1024, errors: 2, interrupts: 3 };
     expect(queueOf(endpoint).statistics).toEqual(expected);
@@ -144,14 +147,13 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
 
     // Without a vector nothing is raised: the link was down, and forgot it.
     await endpoint.start();
-    new Uint8Array(bus.buffer, bus.bar.offset + REGISTERS_BYTES, driver.layout.bytes).fill(0);
     const bits = Command.GET_DEVICES | Command.SET_QUEUE | Command.START;
-    const unheard = new HostileDriver(bus);
-    expect(await unheard.command(bits, unheard.queue())).toBe(Status.SUCCESS);
+    const unheard = driver.openQueue();
+    expect(await driver.command(bits, unheard.arguments)).toBe(Status.SUCCESS);
     await unheard.submit(0, unheard.read());
     // The round is over once it was counted: the vector takes effect at once.
     await until("the worker says so", () => queueOf(endpoint).statistics.reads === 2);
-    await unheard.command(Command.SET_IRQ, { irq: 1 });
+    await driver.command(Command.SET_IRQ, { irq: 1 });
     await unheard.submit(1, unheard.read());
     await until("the worker says so", () => queueOf(endpoint).statistics.reads === 3);
     expect(queueOf(endpoint).statistics.interrupts).toBe(4);
@@ -396,7 +398,8 @@ test("in flight is what is in flight, in whatever order a device answers and how
       const waiting: number[] = [];
       const untaken: number[] = [];
       for (let index = 0; index < 16; index++) driver.fill(index, driver.read({ flags: 0 }));
-      driver.reset();
+      driver.driverPosition = 0;
+      driver.publish(0);
       answer(0);
       for (const { publish, answers, take } of steps) {
         for (const index of free.splice(0, publish)) {

@@ -12,8 +12,8 @@ import {
   RootComplex,
 } from "blockpt";
 import { Command, REGISTERS_BYTES, Register } from "blockpt/abi";
+import { RawDevice, RawDriver } from "blockpt/testing";
 import { describe, expect, test } from "vitest";
-import { HostileDriver } from "../hostile/hostile-driver.js";
 import { ForeignEndpoint } from "../peers/foreign-endpoint.js";
 import { afterThisTest, makeEndpoint, makeImage, pattern, until } from "./rig.js";
 
@@ -325,7 +325,7 @@ test("a log that throws does not end the command handler", async () => {
   };
   const endpoint = await Endpoint.create(bus, { controller: "x", log });
   await endpoint.start();
-  const driver = new HostileDriver(bus);
+  const driver = new RawDriver(bus);
   expect(await driver.command(1)).toBe(256);
   expect(await driver.command(1)).toBe(256);
   await endpoint.close();
@@ -401,15 +401,15 @@ test("STOP drains a file's queue behind more malformed descriptors than one batc
   const { bus, endpoint } = await makeEndpoint();
   await endpoint.exportDisc("nvme0", await FileDisc.open(makeImage(pattern(65536))));
   await endpoint.start();
-  const driver = new HostileDriver(bus, 512);
-  new Uint8Array(bus.buffer, bus.bar.offset + REGISTERS_BYTES, driver.layout.bytes).fill(0);
-  expect(await driver.command(0x80 | 0x800 | 0x40, driver.queue())).toBe(1);
-  for (let index = 0; index < 300; index++) driver.fill(index, driver.read({ lenBytes: 1 }));
-  driver.fill(300, driver.read());
-  driver.push(...Array.from({ length: 301 }, (_, index) => index));
+  const driver = new RawDriver(bus);
+  const queue = driver.openQueue({ numDescriptors: 512 });
+  expect(await driver.command(0x80 | 0x800 | 0x40, queue.arguments)).toBe(1);
+  for (let index = 0; index < 300; index++) queue.fill(index, queue.read({ lenBytes: 1 }));
+  queue.fill(300, queue.read());
+  queue.push(...Array.from({ length: 301 }, (_, index) => index));
   expect(await driver.command(0x100 | 0x400)).toBe(1);
-  expect(driver.deviceIdx).toBe(301);
-  expect(driver.status(300)).toBe(0);
+  expect(queue.deviceIdx).toBe(301);
+  expect(queue.descriptor(300).status).toBe(0);
 });
 
 test("an endpoint whose root complex died without closing is taken over, and else refused", async () => {
@@ -428,4 +428,24 @@ test("an endpoint whose root complex died without closing is taken over, and els
   await rc.close();
   // The place is free again.
   await (await RootComplex.probe(bus)).close();
+});
+
+test("an endpoint without the extension block is there whatever is in the block's place", async () => {
+  const bus = await createBus({ hostMemoryBytes: 1024 * 1024 });
+  const discs = [{ name: "/dev/raw", data: new Uint8Array(512).fill(7) }];
+  const device = new RawDevice(bus, discs, { extension: false });
+  device.start();
+  afterThisTest(() => device.stop());
+  // What the reference endpoint has behind its names may be anything.
+  for (const register of ["extMagic", "generation", "heartbeat"] as const) {
+    device.write(register, 0x78656271);
+  }
+  const rc = await RootComplex.probe(bus);
+  const disk = await rc.attach("raw");
+  // Looks whether the endpoint lives.
+  await disk.whenOnline();
+  const target = new Uint8Array(512);
+  await disk.read(target, 0);
+  expect(target[0]).toBe(7);
+  await rc.close();
 });

@@ -10,10 +10,10 @@ import {
   PartitionDisc,
   RootComplex,
 } from "blockpt";
-import { BlkStatus, Feature, Operation, Status } from "blockpt/abi";
+import { BlkStatus, Command, Feature, Operation, Status } from "blockpt/abi";
+import { RawDriver } from "blockpt/testing";
 import { describe, expect, test } from "vitest";
 import { afterThisTest, makeEndpoint, makeImage, pattern } from "../api/rig.js";
-import { HostileDriver } from "../hostile/hostile-driver.js";
 import { discOf, gptImage } from "./tables.js";
 
 const START = 256 * 512;
@@ -107,13 +107,15 @@ describe.each(cases)("in $kind, engine $engine, dma $dma", ({ engine, kind, dma 
     const { inner, bytes } = await placeOn(bus);
     await endpoint.exportDisc("part", await PartitionDisc.open(inner, PARTITION), { dma });
     await endpoint.start();
-    const driver = new HostileDriver(bus);
-    expect(await driver.start()).toBe(Status.SUCCESS);
+    const driver = new RawDriver(bus);
+    const queue = driver.openQueue();
+    const bits = Command.SET_QUEUE | Command.START;
+    expect(await driver.command(bits, queue.arguments)).toBe(Status.SUCCESS);
     const memory = Buffer.from(bus.buffer, bus.hostMemory.offset, 4096).fill(0x5a);
     const last = BigInt(SIZE / 512 - 1);
     let index = 0;
     const submit = (opf: number, startSector: bigint, lenBytes: number): Promise<number> =>
-      driver.submit(index++ % 8, driver.read({ opf, startSector, lenBytes }));
+      queue.submit(index++ % 8, queue.read({ opf, startSector, lenBytes }));
     for (const opf of [Operation.READ, Operation.WRITE]) {
       for (const [startSector, lenBytes] of [
         [last + 1n, 512],

@@ -3,6 +3,7 @@
 
 import {
   Command,
+  DESCRIPTOR_BYTES,
   DEV_NAME_BYTES,
   DEVICE_ID,
   EVENTS_QIDX,
@@ -17,6 +18,7 @@ import {
   Status,
   VENDOR_ID,
 } from "../../abi/layout.js";
+import { ringBytes } from "../../abi/queue-layout.js";
 import type { Bus } from "../../bus/bus.js";
 import { Msix } from "../../bus/msix.js";
 import { BlockptError, checkInteger } from "../../errors.js";
@@ -276,9 +278,7 @@ export class RawDevice extends RawRegisters {
         this.#describe(served.disc);
         return true;
       case Command.SET_QUEUE:
-        served.rings.delete(qidx);
-        served.rings.set(qidx, this.#setQueue(devIdx, qidx));
-        return true;
+        return this.#setQueue(served, devIdx, qidx);
       case Command.GET_PERMISSION:
         this.write("perm", 0);
         return true;
@@ -300,11 +300,18 @@ export class RawDevice extends RawRegisters {
     this.write("maxLen", MAX_LEN_BYTES);
   }
 
-  #setQueue(devIdx: number, qidx: number): DeviceRings {
+  /** Takes any queue whose bytes are there, overlapping or not. */
+  #setQueue({ rings }: Served, devIdx: number, qidx: number): boolean {
     const { queueOffset, drvOffset, devOffset, numDesc } = this.registers;
-    const start = this.bus.bar.offset + this.descriptorSpace.offset + queueOffset;
+    const { offset, length } = this.descriptorSpace;
+    const start = queueOffset + Math.max(drvOffset, devOffset);
+    const end = Math.max(start + ringBytes(numDesc), queueOffset + numDesc * DESCRIPTOR_BYTES);
+    if (end > length || queueOffset % 8 !== 0 || (drvOffset | devOffset) % 2 !== 0) return false;
+    const at = this.bus.bar.offset + offset + queueOffset;
     const layout = { driverOffset: drvOffset, deviceOffset: devOffset, numDescriptors: numDesc };
-    return new DeviceRings(this.bus, { devIdx, qidx }, start, layout);
+    rings.delete(qidx);
+    rings.set(qidx, new DeviceRings(this.bus, { devIdx, qidx }, at, layout));
+    return true;
   }
 
   #stopDisc(served: Served): boolean {

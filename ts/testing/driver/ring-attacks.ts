@@ -46,8 +46,10 @@ async function stoppedOrServed(stage: DriverStage, count: number): Promise<strin
   return before + taken.length < count ? STOPPED : "OK";
 }
 
-async function visitBystander({ bystander }: DriverStage): Promise<void> {
+async function visitBystander(stage: DriverStage): Promise<void> {
+  const { bystander } = stage;
   if (bystander === undefined) return;
+  stage.allow(bystander.range);
   for (let look = 0; look < LOOKS; look++) {
     await bystander.submit(bystander.driverPosition, bystander.read({ flags: 0 }));
   }
