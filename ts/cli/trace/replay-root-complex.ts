@@ -22,8 +22,8 @@ import type { Cleanup } from "../cleanup.js";
 import { CliError } from "../failure.js";
 import { Outcome } from "./outcome.js";
 import { Pace, settle, type Timing } from "./pace.js";
-import { RawDriver } from "./raw-driver.js";
 import { lastComponent } from "./read.js";
+import { ReplayDriver } from "./replay-driver.js";
 import type { Script, ScriptDisc } from "./script.js";
 
 export interface ReplayOptions {
@@ -66,7 +66,7 @@ class Replay {
   readonly #script: Script;
   readonly #options: ReplayOptions;
   readonly #outcome = new Outcome();
-  readonly #driver: RawDriver;
+  readonly #driver: ReplayDriver;
   /** How many requests of a queue had not ended when a record was made. */
   readonly #recorded = new Map<string, number>();
   #devices: string[] = [];
@@ -76,7 +76,7 @@ class Replay {
     this.#header = header;
     this.#script = script;
     this.#options = options;
-    this.#driver = new RawDriver(bus, (request, status) => {
+    this.#driver = new ReplayDriver(bus, (request, status) => {
       this.#outcome.compareRequest(request, script.ends.get(request), status);
     });
   }
@@ -105,12 +105,13 @@ class Replay {
     await this.#settleAll();
     const { commandBits, arguments: args } = step;
     const disc = this.#devices[args.devIdx] ?? "";
-    const registers = await this.#driver.command(commandBits, args, disc);
+    const recorded = this.#script.answers.get(step);
+    const isRefused = recorded !== undefined && recorded.status !== "SUCCESS";
+    const registers = await this.#driver.command(commandBits, args, disc, isRefused);
     this.#outcome.commands++;
     if (registers !== undefined && (commandBits & Command.GET_DEVICES) !== 0) {
       this.#devices = registers.devName.split(";").slice(0, -1);
     }
-    const recorded = this.#script.answers.get(step);
     if (recorded === undefined) return;
     const what = step.command.join(" + ");
     const status = registers === undefined ? "NONE" : statusName(registers.status);
