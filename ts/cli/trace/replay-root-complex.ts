@@ -16,6 +16,8 @@ import {
   type TraceCommand,
   type TraceDescriptor,
   type TraceHeader,
+  type TraceScript,
+  type TraceScriptDisc,
 } from "blockpt";
 import { Command, Feature, Operation, type Registers, Status } from "blockpt/abi";
 import type { Cleanup } from "../cleanup.js";
@@ -24,7 +26,6 @@ import { Outcome } from "./outcome.js";
 import { Pace, settle, type Timing } from "./pace.js";
 import { lastComponent } from "./read.js";
 import { ReplayDriver } from "./replay-driver.js";
-import type { Script, ScriptDisc } from "./script.js";
 
 export interface ReplayOptions {
   readonly engine: EngineChoice | undefined;
@@ -40,7 +41,7 @@ const MEMORY_UNIT = 65536;
 
 export async function replayRootComplex(
   header: TraceHeader,
-  script: Script,
+  script: TraceScript,
   options: ReplayOptions,
   cleanup: Cleanup,
 ): Promise<Outcome> {
@@ -63,7 +64,7 @@ export async function replayRootComplex(
 class Replay {
   readonly #bus: Bus;
   readonly #header: TraceHeader;
-  readonly #script: Script;
+  readonly #script: TraceScript;
   readonly #options: ReplayOptions;
   readonly #outcome = new Outcome();
   readonly #driver: ReplayDriver;
@@ -71,7 +72,7 @@ class Replay {
   readonly #recorded = new Map<string, number>();
   #devices: string[] = [];
 
-  constructor(bus: Bus, header: TraceHeader, script: Script, options: ReplayOptions) {
+  constructor(bus: Bus, header: TraceHeader, script: TraceScript, options: ReplayOptions) {
     this.#bus = bus;
     this.#header = header;
     this.#script = script;
@@ -178,7 +179,7 @@ class Replay {
 /** A bus as it was, so that a recorded address means the same, with room for the discs. */
 function busFor(
   header: TraceHeader,
-  script: Script,
+  script: TraceScript,
   engine: EngineChoice | undefined,
 ): Promise<Bus> {
   const units = script.discs.map(({ sizeBytes }) => Math.ceil(sizeBytes / MEMORY_UNIT) + 1);
@@ -195,7 +196,7 @@ function busFor(
 /** The disc that is given for it; else one of its size: in memory, or if it was a file a file with holes alone. */
 async function openDisc(
   bus: Bus,
-  { name, sizeBytes, features }: ScriptDisc,
+  { name, sizeBytes, features }: TraceScriptDisc,
   given: ReadonlyMap<string, string>,
   cleanup: Cleanup,
 ): Promise<Disc> {
