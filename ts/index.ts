@@ -117,6 +117,13 @@ export { type DiskQueue, openQueue } from "./root-complex/disk-queue.js";
 export type { QueueHandle } from "./root-complex/queue-handle.js";
 export type { RemoteDisk } from "./root-complex/remote-disk.js";
 export { type AttachOptions, type ProbeOptions, RootComplex } from "./root-complex/root-complex.js";
+export { type TraceAnswered, TraceRequests } from "./trace/requests.js";
+export {
+  type TraceScript,
+  type TraceScriptDisc,
+  type TraceStep,
+  traceScript,
+} from "./trace/script.js";
 export {
   openTrace,
   Trace,

@@ -83,3 +83,19 @@ test("lists what is checked, as JSON too; a section without clauses is refused",
   expect(refused.exitCode).toBe(2);
   expect(refused.stderr).toMatch(/The sections with clauses are 1, 2, 3, 4, 5/);
 });
+
+test("a trace is one clause more; one that is no trace is refused", async () => {
+  const place = await makePlace();
+  const disc = ["--disc", "ram0=memory:64K", "--trace", "run.trace"];
+  expect(await place.run(["run", ...disc, "--", "true"])).toMatchObject({ exitCode: 0 });
+  const args = ["conformance", "--section", "recorded", "--trace"];
+  const kept = await place.run([...args, "run.trace"]);
+  expect(kept).toMatchObject({ exitCode: 0, stderr: "" });
+  expect(kept.stdout).toMatch(/^\nRecorded\n {2}ok {6}run\.trace: \d+ commands and \d+ requests/);
+  await writeFile(place.path("no.trace"), "x");
+  const refused = await place.run([...args, "no.trace"]);
+  expect(refused).toMatchObject({ exitCode: 1, stdout: "" });
+  expect(refused.stderr).toMatch(
+    /ERR_BLOCKPT_TRACE_FILE: no\.trace cannot be read: it is no trace/,
+  );
+});

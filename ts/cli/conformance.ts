@@ -1,13 +1,14 @@
 // `blockpt conformance`: an endpoint against the protocol, clause by clause.
 
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type Bus, type BusOptions, createBus, Endpoint, MemoryDisc } from "blockpt";
+import { type Bus, type BusOptions, createBus, Endpoint, MemoryDisc, readTraceFile } from "blockpt";
 import {
   type ClauseReport,
   CONFORMANCE_VECTORS,
   type ConformanceVector,
   checkConformance,
+  vectorOfTrace,
 } from "blockpt/testing";
 import { type Command, InvalidArgumentError } from "commander";
 import type { CommandContext } from "./demo.js";
@@ -20,6 +21,7 @@ interface ConformanceCliOptions {
   readonly endpoint?: string;
   readonly engine?: BusOptions["engine"];
   readonly section?: readonly string[];
+  readonly trace?: readonly string[];
   readonly list?: true;
   readonly json?: true;
 }
@@ -30,7 +32,9 @@ interface EndpointModule {
 }
 
 const MIB = 1024 * 1024;
-const SECTIONS = [...new Set(CONFORMANCE_VECTORS.map(({ section }) => section))];
+/** Of what --trace takes. */
+const RECORDED = "recorded";
+const SECTIONS = [...new Set(CONFORMANCE_VECTORS.map(({ section }) => section)), RECORDED];
 const MOST_CLAUSE = 36;
 
 const HELP = `
@@ -45,10 +49,14 @@ What it exports is written to. A disc of 1 MiB or more that may be written is ne
 second one, one that may only be read, several queues, or operations that are not offered are skipped
 where there is no such thing. Without --endpoint the library's own is checked.
 
+--trace takes what was recorded as one clause more: commands and requests are given as they were, and
+their statuses have to be what they were. The trace's discs are the endpoint's, in the order of its list.
+
 Examples:
   $ blockpt conformance                             the library's endpoint
   $ blockpt conformance --endpoint ./my-endpoint.js
   $ blockpt conformance --section 3 --section 5
+  $ blockpt conformance --trace session.trace --section recorded --endpoint ./my-endpoint.js
   $ blockpt conformance --json | jq '.clauses[] | select(.outcome == "failed")'
   $ blockpt conformance --list --json > vectors.json
                                                     what is checked, for a program of yours
@@ -60,6 +68,7 @@ export function addConformanceCommand(program: Command, context: CommandContext)
     .description("check an endpoint against the protocol, clause by clause")
     .option("--endpoint <module>", "a module that starts the endpoint (default: the library's own)")
     .option("--section <number>", `only this section: ${SECTIONS.join(", ")}`, collectSections)
+    .option("--trace <file>", "a recorded session as one clause more; may be given again", collect)
     .addOption(engineOption())
     .option("--list", "print what is checked, and check nothing")
     .option("--json", "print one JSON document, and nothing else, on stdout")
@@ -72,7 +81,12 @@ async function conformance(
   { cleanup }: CommandContext,
 ): Promise<void> {
   const { section: sections = SECTIONS, json = false, engine } = options;
-  const vectors = CONFORMANCE_VECTORS.filter(({ section }) => sections.includes(section));
+  const recorded = (options.trace ?? []).map((path) =>
+    vectorOfTrace(readTraceFile(path), { name: basename(path) }),
+  );
+  const vectors = [...CONFORMANCE_VECTORS, ...recorded].filter(({ section }) =>
+    sections.includes(section),
+  );
   const screen = createScreen(json, cleanup);
   if (options.list) return list(vectors, screen, json);
   const bus = await createBus({ engine });
@@ -149,9 +163,13 @@ function eachSection<T extends { readonly section: string }>(
 ): void {
   for (const section of SECTIONS) {
     const those = all.filter((each) => each.section === section);
-    if (those.length > 0) screen.heading(`Section ${section}`);
+    if (those.length > 0) screen.heading(section === RECORDED ? "Recorded" : `Section ${section}`);
     for (const each of those) line(each);
   }
+}
+
+function collect(path: string, before: readonly string[] = []): string[] {
+  return [...before, path];
 }
 
 function collectSections(text: string, before: readonly string[] = []): string[] {

@@ -10,6 +10,7 @@ export {
   type ConformanceOptions,
   checkConformance,
 } from "./conformance/conformance.js";
+export { type VectorOfTraceOptions, vectorOfTrace } from "./conformance/trace-vector.js";
 export type * from "./conformance/vector.js";
 export { CONFORMANCE_VECTORS } from "./conformance/vectors/index.js";
 export { DeviceRings, type DeviceRingsLayout, type RawRequest } from "./device/device-rings.js";

@@ -25,6 +25,7 @@ import type { Bus } from "../bus/bus.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError } from "../errors.js";
 import { NAME_PART_BYTES, RECORD_BYTES, RECORD_WORDS, TraceEvent, TraceWord } from "./layout.js";
+import { inTimeOrder } from "./time-order.js";
 import type { Trace } from "./trace.js";
 import { decodeRecord, type TraceLost, type TraceRecord } from "./trace-record.js";
 
@@ -68,6 +69,12 @@ export interface TraceContents {
    * @throws {@link BlockptError} `ERR_BLOCKPT_TRACE_FILE` for one that makes no sense
    */
   records(): Iterable<TraceRecord | TraceLost>;
+  /**
+   * The same in the order of time, as far as threads are not more than 8192 records apart.
+   *
+   * @throws {@link BlockptError} `ERR_BLOCKPT_TRACE_FILE` for one that makes no sense
+   */
+  inOrder(): Iterable<TraceRecord | TraceLost>;
 }
 
 /**
@@ -239,6 +246,7 @@ export function readTraceFile(path: string): TraceContents {
     count,
     cutBytes: body.length % RECORD_BYTES,
     records: () => recordsIn(path, body, count),
+    inOrder: () => inTimeOrder(recordsIn(path, body, count)),
   };
 }
 

@@ -18,9 +18,6 @@ const EVENTS: readonly (TraceRecord | TraceLost)["event"][] = [
   ...(["descriptor", "completion", "fault", "stopped", "lost"] as const),
 ];
 
-/** Each thread writes in order, but one may be a little behind another: by less than so many records. */
-const WINDOW_RECORDS = 8192;
-
 export function addFilterOptions(command: Command): Command {
   return command
     .addOption(
@@ -63,22 +60,6 @@ export function openTraceFile(path: string): TraceContents {
     );
   }
   return contents;
-}
-
-/** The records in the order of time, as far as threads are not further apart than the window. */
-export function* inOrder(contents: TraceContents): Generator<TraceRecord | TraceLost> {
-  let window: { record: TraceRecord | TraceLost; timeUs: number }[] = [];
-  let timeUs = 0;
-  for (const record of contents.records()) {
-    if (record.event !== "lost") timeUs = record.timeUs;
-    window.push({ record, timeUs });
-    if (window.length < 2 * WINDOW_RECORDS) continue;
-    window.sort((one, other) => one.timeUs - other.timeUs);
-    for (const each of window.slice(0, WINDOW_RECORDS)) yield each.record;
-    window = window.slice(WINDOW_RECORDS);
-  }
-  window.sort((one, other) => one.timeUs - other.timeUs);
-  for (const each of window) yield each.record;
 }
 
 /** Whether a record is wanted. What is of no queue is of every disc and queue only if none is asked for. */

@@ -11,6 +11,8 @@ import {
   ReplayDisc,
   RootComplex,
   type TraceDescriptor,
+  type TraceScript,
+  type TraceScriptDisc,
 } from "blockpt";
 import { DescriptorFlag, Operation, SECTOR_BYTES } from "blockpt/abi";
 import type { Cleanup } from "../cleanup.js";
@@ -18,7 +20,6 @@ import { CliError, failureOf } from "../failure.js";
 import { Outcome } from "./outcome.js";
 import { Pace, settle } from "./pace.js";
 import type { ReplayOptions } from "./replay-root-complex.js";
-import type { Script, ScriptDisc } from "./script.js";
 
 const BUFFER_BYTES = 1024 * 1024;
 const SPARE_BYTES = 4 * 1024 * 1024;
@@ -27,7 +28,7 @@ const DESCRIPTORS = 1024;
 const QUEUE_BYTES = 32 * 1024;
 
 export async function replayEndpoint(
-  script: Script,
+  script: TraceScript,
   { engine, timing }: ReplayOptions,
   cleanup: Cleanup,
 ): Promise<Outcome> {
@@ -61,13 +62,13 @@ class Lane {
   readonly #queue: BatchQueue;
   readonly #buffer: Uint8Array;
   readonly #outcome: Outcome;
-  readonly #script: Script;
+  readonly #script: TraceScript;
   readonly #requests = new Map<number, TraceDescriptor>();
   #nextTag = 0;
   /** Requests that had not ended in the trace. */
   recorded = 0;
 
-  constructor(queue: BatchQueue, outcome: Outcome, script: Script) {
+  constructor(queue: BatchQueue, outcome: Outcome, script: TraceScript) {
     this.#queue = queue;
     this.#buffer = queue.allocate(BUFFER_BYTES);
     this.#outcome = outcome;
@@ -123,8 +124,8 @@ class Lane {
 async function drive(
   bus: Bus,
   rc: RootComplex,
-  script: Script,
-  discs: readonly ScriptDisc[],
+  script: TraceScript,
+  discs: readonly TraceScriptDisc[],
   queues: number,
   pace: Pace,
 ): Promise<Outcome> {
@@ -167,7 +168,11 @@ async function drive(
 }
 
 /** What a disc answered, each behind the one that came before it on its queue. */
-function answersOf(script: Script, { name }: ScriptDisc, delays: boolean): ReplayAnswer[] {
+function answersOf(
+  script: TraceScript,
+  { name }: TraceScriptDisc,
+  delays: boolean,
+): ReplayAnswer[] {
   const asked = new Map([...script.ends].map(([request, end]) => [end, request]));
   const answers: ReplayAnswer[] = [];
   const last = new Map<number, number>();

@@ -16,15 +16,16 @@ import {
   type TraceCommand,
   type TraceDescriptor,
   type TraceHeader,
+  type TraceScript,
+  type TraceScriptDisc,
 } from "blockpt";
 import { Command, Feature, Operation, type Registers, Status } from "blockpt/abi";
 import type { Cleanup } from "../cleanup.js";
 import { CliError } from "../failure.js";
 import { Outcome } from "./outcome.js";
 import { Pace, settle, type Timing } from "./pace.js";
-import { RawDriver } from "./raw-driver.js";
 import { lastComponent } from "./read.js";
-import type { Script, ScriptDisc } from "./script.js";
+import { ReplayDriver } from "./replay-driver.js";
 
 export interface ReplayOptions {
   readonly engine: EngineChoice | undefined;
@@ -40,7 +41,7 @@ const MEMORY_UNIT = 65536;
 
 export async function replayRootComplex(
   header: TraceHeader,
-  script: Script,
+  script: TraceScript,
   options: ReplayOptions,
   cleanup: Cleanup,
 ): Promise<Outcome> {
@@ -63,20 +64,20 @@ export async function replayRootComplex(
 class Replay {
   readonly #bus: Bus;
   readonly #header: TraceHeader;
-  readonly #script: Script;
+  readonly #script: TraceScript;
   readonly #options: ReplayOptions;
   readonly #outcome = new Outcome();
-  readonly #driver: RawDriver;
+  readonly #driver: ReplayDriver;
   /** How many requests of a queue had not ended when a record was made. */
   readonly #recorded = new Map<string, number>();
   #devices: string[] = [];
 
-  constructor(bus: Bus, header: TraceHeader, script: Script, options: ReplayOptions) {
+  constructor(bus: Bus, header: TraceHeader, script: TraceScript, options: ReplayOptions) {
     this.#bus = bus;
     this.#header = header;
     this.#script = script;
     this.#options = options;
-    this.#driver = new RawDriver(bus, (request, status) => {
+    this.#driver = new ReplayDriver(bus, (request, status) => {
       this.#outcome.compareRequest(request, script.ends.get(request), status);
     });
   }
@@ -105,12 +106,13 @@ class Replay {
     await this.#settleAll();
     const { commandBits, arguments: args } = step;
     const disc = this.#devices[args.devIdx] ?? "";
-    const registers = await this.#driver.command(commandBits, args, disc);
+    const recorded = this.#script.answers.get(step);
+    const isRefused = recorded !== undefined && recorded.status !== "SUCCESS";
+    const registers = await this.#driver.command(commandBits, args, disc, isRefused);
     this.#outcome.commands++;
     if (registers !== undefined && (commandBits & Command.GET_DEVICES) !== 0) {
       this.#devices = registers.devName.split(";").slice(0, -1);
     }
-    const recorded = this.#script.answers.get(step);
     if (recorded === undefined) return;
     const what = step.command.join(" + ");
     const status = registers === undefined ? "NONE" : statusName(registers.status);
@@ -177,7 +179,7 @@ class Replay {
 /** A bus as it was, so that a recorded address means the same, with room for the discs. */
 function busFor(
   header: TraceHeader,
-  script: Script,
+  script: TraceScript,
   engine: EngineChoice | undefined,
 ): Promise<Bus> {
   const units = script.discs.map(({ sizeBytes }) => Math.ceil(sizeBytes / MEMORY_UNIT) + 1);
@@ -194,7 +196,7 @@ function busFor(
 /** The disc that is given for it; else one of its size: in memory, or if it was a file a file with holes alone. */
 async function openDisc(
   bus: Bus,
-  { name, sizeBytes, features }: ScriptDisc,
+  { name, sizeBytes, features }: TraceScriptDisc,
   given: ReadonlyMap<string, string>,
   cleanup: Cleanup,
 ): Promise<Disc> {

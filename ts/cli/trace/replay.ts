@@ -1,6 +1,6 @@
 // `blockpt trace replay`: one side of a trace once more, and what came out otherwise.
 
-import type { EngineChoice } from "blockpt";
+import { type EngineChoice, traceScript } from "blockpt";
 import type { Cleanup } from "../cleanup.js";
 import { CliError } from "../failure.js";
 import { createScreen } from "../screen.js";
@@ -9,7 +9,6 @@ import type { Timing } from "./pace.js";
 import { openTraceFile } from "./read.js";
 import { replayEndpoint } from "./replay-endpoint.js";
 import { replayRootComplex } from "./replay-root-complex.js";
-import { scriptOf } from "./script.js";
 
 export interface ReplayCommandOptions {
   readonly side: "root-complex" | "endpoint";
@@ -29,7 +28,13 @@ export async function replayTrace(
   cleanup: Cleanup,
 ): Promise<void> {
   const contents = openTraceFile(path);
-  const script = scriptOf(path, contents);
+  const script = traceScript(contents);
+  if (script.discs.length === 0) {
+    throw new CliError({
+      code: "ERR_TRACE_REPLAY",
+      message: `${path} has no GET_DEVICES that was answered: there is nothing to replay`,
+    });
+  }
   if (script.lost > 0) {
     const why = "what depends on them may come out otherwise";
     process.stderr.write(`blockpt: ${path} lacks ${script.lost} records that were lost: ${why}\n`);

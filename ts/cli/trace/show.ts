@@ -2,7 +2,7 @@
 
 import type { Cleanup } from "../cleanup.js";
 import { createScreen } from "../screen.js";
-import { type FilterOptions, inOrder, isWanted, openTraceFile } from "./read.js";
+import { type FilterOptions, isWanted, openTraceFile } from "./read.js";
 import { Words } from "./words.js";
 
 export interface ShowOptions extends FilterOptions {
@@ -23,7 +23,7 @@ export async function showTrace(
   const words = new Words(colors);
   const { tail = Number.POSITIVE_INFINITY, json = false } = options;
   let lines: string[] = json ? [] : [Words.head];
-  for (const record of inOrder(contents)) {
+  for (const record of contents.inOrder()) {
     const line = json ? undefined : words.lineOf(record);
     if (!isWanted(record, options)) continue;
     lines.push(line ?? JSON.stringify(record));

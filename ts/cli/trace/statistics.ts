@@ -1,9 +1,9 @@
 // What a trace comes to: requests by kind with their latencies, commands, and how both changed with time.
 
 import type { TraceContents, TraceRecord } from "blockpt";
+import { type TraceAnswered, TraceRequests } from "blockpt";
 import { build, type Histogram } from "hdr-histogram-js";
-import { type FilterOptions, inOrder, isWanted } from "./read.js";
-import { type Answered, Requests } from "./requests.js";
+import { type FilterOptions, isWanted } from "./read.js";
 
 /** In microseconds. */
 export interface Latencies {
@@ -106,7 +106,7 @@ class Course {
 
 export function statisticsOf(contents: TraceContents, filter: FilterOptions): TraceStatistics {
   const collected = new Collected();
-  for (const record of inOrder(contents)) {
+  for (const record of contents.inOrder()) {
     if (record.event === "lost") collected.lost += record.count;
     else if (isWanted(record, filter)) collected.add(record);
   }
@@ -115,7 +115,7 @@ export function statisticsOf(contents: TraceContents, filter: FilterOptions): Tr
 
 class Collected {
   lost = 0;
-  readonly #requests = new Requests();
+  readonly #requests = new TraceRequests();
   readonly #kinds = new Map<string, { key: Omit<RequestRow, keyof Kind>; kind: Kind }>();
   readonly #commands = new Map<string, { side: Side; command: string; kind: Kind }>();
   readonly #asked = new Map<Side, number>();
@@ -184,7 +184,7 @@ class Collected {
     };
   }
 
-  #addRequest({ request, completion, latencyUs }: Answered): void {
+  #addRequest({ request, completion, latencyUs }: TraceAnswered): void {
     const { side, disc, queue, operation } = request;
     const key = JSON.stringify([side, disc, queue, operation]);
     const found = this.#kinds.get(key) ?? {

@@ -1,10 +1,10 @@
 // A record in words, on one line.
 
 import type { TraceAnswer, TraceCommand, TraceDescriptor, TraceLost, TraceRecord } from "blockpt";
+import { type TraceAnswered, TraceRequests } from "blockpt";
 import { Command, EVENTS_QIDX } from "blockpt/abi";
 import type picocolors from "picocolors";
 import { hex, printable } from "../inspect/decode.js";
-import { type Answered, Requests } from "./requests.js";
 
 type Colors = ReturnType<typeof picocolors.createColors>;
 
@@ -35,7 +35,7 @@ const SIDES = { endpoint: "EP", "root-complex": "RC" } as const;
 
 /** Has the lines of records that come in their order. */
 export class Words {
-  readonly #requests = new Requests();
+  readonly #requests = new TraceRequests();
   readonly #colors: Colors;
 
   constructor(colors: Colors) {
@@ -57,7 +57,7 @@ export class Words {
     return `${this.#colors.dim(seconds)}  ${SIDES[record.side]}  ${printable(where)}  ${this.#what(record, answered)}`;
   }
 
-  #what(record: TraceRecord, answered: Answered | undefined): string {
+  #what(record: TraceRecord, answered: TraceAnswered | undefined): string {
     const colors = this.#colors;
     switch (record.event) {
       case "command":

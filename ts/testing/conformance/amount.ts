@@ -8,6 +8,7 @@ import { BlockptError } from "../../errors.js";
  * | name | is |
  * |---|---|
  * | `sectors` | the sectors of the disc that the vector is about |
+ * | `sectors.N` | those of the disc at place N of GET_DEVICES' list |
  * | `queues` | the most queues that it supports |
  * | `host`, `host.end` | where host memory starts and ends |
  * | `bar`, `bar.end` | where the BAR starts and ends |
@@ -19,7 +20,7 @@ export type Amount = number | string;
 /** What the names mean on one bus. */
 export type AmountNames = Readonly<Record<string, bigint>>;
 
-const TERM = /\s*([+-]?)\s*(?:(0x[0-9a-f]+|2\^\d+|\d+)|([a-z.]+))\s*/giy;
+const TERM = /\s*([+-]?)\s*(?:(0x[0-9a-f]+|2\^\d+|\d+)|([a-z][a-z0-9.]*))\s*/giy;
 
 /**
  * The number that an amount is.

@@ -75,10 +75,16 @@ export async function checkConformance(
   }
   const driver = new RawDriver(bus, { answerTimeoutMs });
   const survey = await surveyOf(driver);
+  if (!survey.has("writable") && vectors.some(({ list }) => list === undefined)) {
+    throw new BlockptError(
+      "ERR_BLOCKPT_NO_SUCH_DISC",
+      `the endpoint exports ${listOf(survey).length} discs, and none of 1 MiB or more that may be written`,
+    );
+  }
   const reports: ClauseReport[] = [];
   for (const vector of vectors) {
     const report = { section: vector.section, clause: vector.clause };
-    const missing = missingFor(vector, survey);
+    const missing = missingFor(vector, survey) ?? missingRoom(vector, bus, driver);
     const outcome =
       missing === undefined
         ? await run(vector, targetOf(bus, driver, survey, vector, answerTimeoutMs))
@@ -114,6 +120,7 @@ interface Surveyed {
   readonly sectors: bigint;
   readonly queues: number;
   readonly features: number;
+  readonly isReadOnly: boolean;
 }
 
 type Survey = ReadonlyMap<DiscRole, Surveyed>;
@@ -126,27 +133,64 @@ async function surveyOf(driver: RawDriver): Promise<Survey> {
     await driver.command(Command.STOP, { devIdx });
     await driver.command(Command.NUM_SECTORS | Command.GET_PERMISSION, { devIdx });
     const { numSectors: sectors, numQueues: queues, perm, extension } = driver.registers;
-    const disc = { devIdx, sectors, queues, features: extension?.extFeatures ?? 0 };
     const isReadOnly = (perm & Permission.READ_ONLY) !== 0;
+    const disc = { devIdx, sectors, queues, features: extension?.extFeatures ?? 0, isReadOnly };
+    survey.set(devIdx, disc);
     if (disc.sectors < DISC_SECTORS && !isReadOnly) continue;
     const role = isReadOnly ? "read-only" : survey.has("writable") ? "second" : "writable";
     if (!survey.has(role)) survey.set(role, disc);
   }
-  if (survey.has("writable")) return survey;
-  throw new BlockptError(
-    "ERR_BLOCKPT_NO_SUCH_DISC",
-    `the endpoint exports ${names.length} discs, and none of 1 MiB or more that may be written`,
-  );
+  return survey;
+}
+
+/** The discs in the order of their list. */
+function listOf(survey: Survey): Surveyed[] {
+  return [...survey].filter(([role]) => typeof role === "number").map(([, disc]) => disc);
 }
 
 /** What an endpoint does not have that a vector is about. */
 function missingFor(vector: ConformanceVector, survey: Survey): string | undefined {
   const { disc = "writable", discs = [], features = 0, queues = 1 } = vector;
+  const unlike = missingInList(vector, survey);
+  if (unlike !== undefined) return unlike;
   const role = [disc, ...discs].find((each) => !survey.has(each));
   if (role !== undefined) return `no ${role} disc is exported`;
   const found = survey.get(disc) as Surveyed;
   if (found.queues < queues) return `the disc has ${found.queues} queues, not ${queues}`;
   return (found.features & features) === features ? undefined : "the endpoint does not offer it";
+}
+
+/** What the endpoint's list lacks. */
+function missingInList({ list = [] }: ConformanceVector, survey: Survey): string | undefined {
+  const found = listOf(survey);
+  if (found.length < list.length) {
+    return `the endpoint exports ${found.length} discs, not ${list.length}`;
+  }
+  for (const [place, { sectors, queues, features, readOnly }] of list.entries()) {
+    const disc = found[place] as Surveyed;
+    const what = `disc ${place} of the list`;
+    if (disc.sectors < BigInt(sectors))
+      return `${what} has ${disc.sectors} sectors, not ${sectors}`;
+    if (disc.queues < queues) return `${what} has ${disc.queues} queues, not ${queues}`;
+    if ((disc.features & features) !== features) {
+      return `the endpoint does not offer for ${what} what is used of section 5`;
+    }
+    if (readOnly === undefined || readOnly === disc.isReadOnly) continue;
+    return readOnly ? `${what} may be written` : `${what} may only be read`;
+  }
+  return undefined;
+}
+
+/** What the bus lacks. */
+function missingRoom({ room }: ConformanceVector, bus: Bus, driver: RawDriver): string | undefined {
+  if (room === undefined) return undefined;
+  const there = [
+    [driver.descriptorSpace.length, room.spaceBytes, "bytes of descriptor space"],
+    [bus.hostMemory.length, room.hostBytes, "bytes of host memory"],
+    [driver.vectors, room.vectors, "MSI-X vectors"],
+  ] as const;
+  const less = there.find(([has, needed]) => has < needed);
+  return less && `there are ${less[0]} ${less[2]}, not ${less[1]}`;
 }
 
 function targetOf(
@@ -158,7 +202,9 @@ function targetOf(
 ): Target {
   const { hostMemory, bar } = bus;
   const { sectors, queues } = survey.get(disc) as Surveyed;
+  const sizes = listOf(survey).map((each) => [`sectors.${each.devIdx}`, each.sectors]);
   const names = {
+    ...(Object.fromEntries(sizes) as Record<string, bigint>),
     sectors,
     queues: BigInt(queues),
     host: BigInt(hostMemory.offset),

@@ -4,6 +4,7 @@ import {
   BlkStatus,
   Command,
   DEV_NAME_BYTES,
+  Feature,
   MAX_NAME_BYTES,
   Operation,
   Register,
@@ -11,7 +12,7 @@ import {
 } from "../../abi/layout.js";
 import type { Bus } from "../../bus/bus.js";
 import type { RawArguments, RawDriver } from "../driver/raw-driver.js";
-import type { RawQueue } from "../driver/raw-queue.js";
+import type { RawCompletion, RawQueue } from "../driver/raw-queue.js";
 import type { RegisterName } from "../raw-registers.js";
 import { until } from "../wait.js";
 import { type Amount, type AmountNames, amountOf } from "./amount.js";
@@ -37,6 +38,8 @@ export class Session {
   readonly #target: Target;
   readonly #disc: DiscRole;
   readonly #queues = new Map<string, RawQueue>();
+  /** What was completed and no step has named yet. */
+  readonly #early = new Map<RawQueue, RawCompletion[]>();
   readonly #bytes: Uint8Array;
 
   constructor(target: Target, disc: DiscRole) {
@@ -69,15 +72,22 @@ export class Session {
   /** Leaves the endpoint as it was: every disc stopped, every vector masked, nothing enabled. */
   async end(): Promise<void> {
     const { driver, names } = this.#target;
-    for (const devIdx of this.#target.discs.values())
+    for (const devIdx of new Set(this.#target.discs.values()))
       await driver.command(Command.STOP, { devIdx });
     driver.write("extEnabled", 0);
     for (const irq of [1, 2, Number(names.vectors)]) driver.writeMsixEntry(irq, { control: 1 });
   }
 
-  #open({ name = "a", disc, ...options }: Extract<Step, { open: unknown }>["open"]): void {
+  #open({ name = "a", disc, place, ...options }: Extract<Step, { open: unknown }>["open"]): void {
+    const { driver } = this.#target;
     const devIdx = this.#devIdx(disc);
-    this.#queues.set(name, this.#target.driver.openQueue({ ...options, devIdx }));
+    const { qidx = 0, numDescriptors: numDesc = 16, queueOffset = 0, doorbell = false } = options;
+    const extEnabled = doorbell ? Feature.DOORBELL : 0;
+    const queue =
+      place === undefined
+        ? driver.openQueue({ ...options, devIdx })
+        : driver.openQueueOf({ devIdx, qidx, numDesc, queueOffset, extEnabled, ...place });
+    this.#queues.set(name, queue);
   }
 
   async #command(step: Extract<Step, { command: unknown }>): Promise<void> {
@@ -88,6 +98,7 @@ export class Session {
     const args = { ...told, ...this.#numbers(changes) };
     const found = await this.#target.driver.command(bits, args);
     const what = typeof command === "number" ? `0x${command.toString(16)}` : command.join(" | ");
+    if (status === "*") return;
     expect(`${what} is answered`, bitsText(found), bitsText(sumOf(Status, status)));
   }
 
@@ -149,7 +160,7 @@ export class Session {
 
   async #completions(step: Extract<Step, { completions: unknown }>): Promise<void> {
     const wanted = Object.entries(step.completions);
-    const found = await this.#queue(step.queue).completions(wanted.length);
+    const found = await this.#completed(step);
     for (const [index, status] of wanted) {
       const those = found.filter((completion) => completion.index === Number(index));
       const text = those.map((completion) => nameOf(BlkStatus, completion.status)).join(", ");
@@ -158,6 +169,30 @@ export class Session {
       const got = text === "" ? `is not; ${others} are` : `with ${text}`;
       throw new Breach(`descriptor ${index} is completed ${got}, where ${status} is due`);
     }
+  }
+
+  /** As many as are wanted; where others may be among them, until those are that are wanted. */
+  async #completed({
+    completions,
+    queue: name,
+    others = false,
+  }: Extract<Step, { completions: unknown }>): Promise<RawCompletion[]> {
+    const queue = this.#queue(name);
+    const wanted = Object.keys(completions).map(Number);
+    if (!others) return queue.completions(wanted.length);
+    const early = this.#early.get(queue) ?? [];
+    const missing = (): number[] =>
+      wanted.filter((index) => !early.some((each) => each.index === index));
+    await this.#await(
+      `descriptors ${wanted.join(", ")} to be completed`,
+      () => early.push(...queue.take()) >= wanted.length && missing().length === 0,
+      () => `${missing().join(", ")} ${missing().length === 1 ? "is" : "are"} not`,
+    );
+    this.#early.set(
+      queue,
+      early.filter(({ index }) => !wanted.includes(index)),
+    );
+    return early.filter(({ index }) => wanted.includes(index));
   }
 
   async #silence(name: string | undefined): Promise<void> {

@@ -12,7 +12,19 @@ export type DiscRole =
   /** It may only be read. */
   | "read-only"
   /** It may be written, and is not the first such. */
-  | "second";
+  | "second"
+  /** It has this place in GET_DEVICES' list, from 0. */
+  | number;
+
+/** What SET_QUEUE says of where a queue's parts are. */
+export interface QueuePlace {
+  /** The driver ring. */
+  readonly drvOffset: number;
+  /** The device ring. */
+  readonly devOffset: number;
+  /** Bytes of the whole queue, with the doorbell block if it has one. */
+  readonly qsize: number;
+}
 
 /** Opens a queue by its bytes, and forgets one that was called so before; the endpoint knows nothing of it yet. */
 export interface OpenStep {
@@ -30,6 +42,8 @@ export interface OpenStep {
     readonly queueOffset?: number | undefined;
     /** Whether it has a doorbell block, and rings it. Default false. */
     readonly doorbell?: boolean | undefined;
+    /** Where its rings are and its bytes, in bytes from its start. Default: one behind the other. */
+    readonly place?: QueuePlace | undefined;
   };
 }
 
@@ -43,8 +57,8 @@ export interface CommandStep {
   readonly disc?: DiscRole | undefined;
   /** Registers that are written besides. */
   readonly with?: Partial<Readonly<Record<RegisterName, Amount>>> | undefined;
-  /** Bits of the answer. Default `SUCCESS`. */
-  readonly status?: readonly (keyof typeof Status)[] | undefined;
+  /** Bits of the answer; `*` is any. Default `SUCCESS`. */
+  readonly status?: readonly (keyof typeof Status)[] | "*" | undefined;
 }
 
 /** Has registers be these. */
@@ -141,6 +155,8 @@ export interface PublishStep {
 export interface CompletionsStep {
   /** Statuses by descriptor. */
   readonly completions: Readonly<Record<number, keyof typeof BlkStatus | "*">>;
+  /** Whether others may be completed meanwhile, of which a later step has the statuses. Default false. */
+  readonly others?: boolean | undefined;
   /** Of which queue. Default `a`. */
   readonly queue?: string | undefined;
 }
@@ -218,9 +234,31 @@ export type Step =
   | RaisedStep
   | PendingStep;
 
+/** What a disc has to be like for a vector that calls discs by their places. */
+export interface ListedDisc {
+  /** Sectors that it has to have at least. */
+  readonly sectors: number;
+  /** Queues that it has to bear. */
+  readonly queues: number;
+  /** Bits of `Feature` that the endpoint has to offer for it. */
+  readonly features: number;
+  /** Whether it may only be read; where that does not matter absent. */
+  readonly readOnly?: boolean | undefined;
+}
+
+/** What a vector needs of the bus. */
+export interface Room {
+  /** Bytes of descriptor space. */
+  readonly spaceBytes: number;
+  /** Bytes of host memory. */
+  readonly hostBytes: number;
+  /** MSI-X vectors. */
+  readonly vectors: number;
+}
+
 /** One clause of the protocol, and what shows that it is kept. */
 export interface ConformanceVector {
-  /** The section of the protocol, as `3` or `5`. */
+  /** The section of the protocol, as `3` or `5`; `recorded` for a session that was traced. */
   readonly section: string;
   /** What has to hold, in a sentence. */
   readonly clause: string;
@@ -232,6 +270,10 @@ export interface ConformanceVector {
   readonly features?: number | undefined;
   /** Queues that the disc has to bear. Default 1. */
   readonly queues?: number | undefined;
+  /** What GET_DEVICES' list has to be like; without such discs it is skipped. Default: nothing. */
+  readonly list?: readonly ListedDisc[] | undefined;
+  /** What it needs of the bus; without it it is skipped. Default: nothing. */
+  readonly room?: Room | undefined;
   /** Taken one after the other; the first that finds something else breaks the clause. */
   readonly steps: readonly Step[];
 }

@@ -9,7 +9,7 @@ import type { BusRange } from "../../engine/engine.js";
 import { BlockptError } from "../../errors.js";
 import { RawRegisters } from "../raw-registers.js";
 import { ANSWER_TIMEOUT_MS, until } from "../wait.js";
-import { RawQueue, type RawQueueOptions } from "./raw-queue.js";
+import { queueOptionsOf, RawQueue, type RawQueueOptions } from "./raw-queue.js";
 
 /** Registers that a command reads (protocol, section 2), each of any value that its width can hold. */
 export interface RawArguments {
@@ -160,10 +160,20 @@ export class RawDriver extends RawRegisters {
    * Zeroes the bytes of a queue in descriptor space, and gives its rings. The endpoint knows nothing of it before it
    * is given SET_QUEUE with the queue's `arguments`, and START.
    *
-   * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` unless the queue lies in the BAR
+   * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` unless the queue lies in the BAR, and its parts in it
    */
   openQueue(options: RawQueueOptions = {}): RawQueue {
     return new RawQueue(this.bus, this.descriptorSpace.offset, this.#answerTimeoutMs, options);
+  }
+
+  /**
+   * Zeroes the bytes of the queue that SET_QUEUE with these arguments is about, and gives its rings; with its doorbell
+   * block, if DOORBELL is among what is enabled and the block is in `qsize`.
+   *
+   * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` unless the queue lies in the BAR, and its parts in it
+   */
+  openQueueOf(args: Required<Omit<RawArguments, "irq">>): RawQueue {
+    return this.openQueue(queueOptionsOf(args));
   }
 
   /** Writes an entry of the MSI-X table, or some of its words; `irq` counts from 1. */

@@ -5,11 +5,19 @@ import { type Descriptor, decodeDescriptor, encodeDescriptor } from "../../abi/d
 import {
   DESCRIPTOR_BYTES,
   DescriptorFlag,
+  DOORBELL_ALIGNMENT,
+  DOORBELL_BYTES,
   Feature,
   Operation,
   RING_GONE,
 } from "../../abi/layout.js";
-import { type QueueLayout, queueLayout } from "../../abi/queue-layout.js";
+import {
+  isMultiple,
+  type QueueLayout,
+  queueLayout,
+  ringBytes,
+  roundUp,
+} from "../../abi/queue-layout.js";
 import type { Bus } from "../../bus/bus.js";
 import { Doorbell } from "../../bus/doorbell.js";
 import type { BusRange } from "../../engine/engine.js";
@@ -82,6 +90,7 @@ export class RawQueue {
       const why = `a queue of ${layout.bytes} bytes at ${queueOffset} does not lie in the BAR`;
       throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", why);
     }
+    checkLayout(queueOffset, numDescriptors, layout);
     this.devIdx = options.devIdx ?? 0;
     this.qidx = options.qidx ?? 0;
     this.numDescriptors = numDescriptors;
@@ -139,6 +148,11 @@ export class RawQueue {
   /** Writes a descriptor: 0 to `numDescriptors` − 1. */
   fill(index: number, descriptor: Descriptor): void {
     encodeDescriptor(this.#bytes, index * DESCRIPTOR_BYTES, descriptor);
+  }
+
+  /** Zeroes a descriptor, as a driver does that has taken its status: 0 to `numDescriptors` − 1. */
+  clearDescriptor(index: number): void {
+    this.#bytes.fill(0, index * DESCRIPTOR_BYTES, (index + 1) * DESCRIPTOR_BYTES);
   }
 
   /** A descriptor as it is now: 0 to `numDescriptors` − 1. */
@@ -214,4 +228,32 @@ export class RawQueue {
     }
     return completion.status;
   }
+}
+
+/** The queue that SET_QUEUE with these arguments is about. */
+export function queueOptionsOf(args: Required<Omit<RawArguments, "irq">>): RawQueueOptions {
+  const { devIdx, qidx, queueOffset = 0, numDesc = 0, qsize = 0, extEnabled = 0 } = args;
+  const { drvOffset: driverOffset = 0, devOffset: deviceOffset = 0 } = args;
+  const rings = Math.max(driverOffset, deviceOffset) + ringBytes(numDesc);
+  const bell = roundUp(rings, DOORBELL_ALIGNMENT);
+  const hasBell =
+    (extEnabled & Feature.DOORBELL) !== 0 &&
+    bell + DOORBELL_BYTES <= qsize &&
+    isMultiple(queueOffset, DOORBELL_ALIGNMENT);
+  const doorbellOffset = hasBell ? bell : undefined;
+  const layout = { bytes: qsize, driverOffset, deviceOffset, doorbellOffset };
+  return { devIdx, qidx, numDescriptors: numDesc, queueOffset, layout };
+}
+
+/** A view of its parts can be had: they are in its bytes, and rings where their words can be. */
+function checkLayout(queueOffset: number, numDescriptors: number, layout: QueueLayout): void {
+  const { bytes, driverOffset, deviceOffset, doorbellOffset = 0 } = layout;
+  const ring = ringBytes(numDescriptors);
+  const ends = [numDescriptors * DESCRIPTOR_BYTES, driverOffset + ring, deviceOffset + ring];
+  const isEven = [queueOffset, driverOffset, deviceOffset].every((at) => isMultiple(at, 2));
+  const hasWords =
+    layout.doorbellOffset === undefined || isMultiple(queueOffset + doorbellOffset, 4);
+  if (Math.max(...ends, doorbellOffset) <= bytes && isEven && hasWords) return;
+  const why = `a queue of ${bytes} bytes at ${queueOffset} with rings at ${driverOffset} and ${deviceOffset} cannot be: parts lie in it, rings at even offsets`;
+  throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", why);
 }
