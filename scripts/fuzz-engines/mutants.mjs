@@ -152,6 +152,12 @@ export const MUTANTS = [
     to: "    if (this.#unpublished < 2) return;",
   },
   {
+    name: "any number of looks is taken",
+    file: device,
+    from: "    checkPolls(polls);\n",
+    to: "",
+  },
+  {
     name: "a full status word is written as the counter sees it",
     file: device,
     from: "this.#completeOne(descriptor, work, status & 0xff);",
