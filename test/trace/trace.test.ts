@@ -10,10 +10,10 @@ import {
   Trace,
   type TraceRecord,
 } from "blockpt";
-import { Operation } from "blockpt/abi";
+import { Command, Operation } from "blockpt/abi";
+import { RawDriver } from "blockpt/testing";
 import { describe, expect, test } from "vitest";
 import { afterThisTest, makeEndpoint, makeImage, pattern, until } from "../api/rig.js";
-import { HostileDriver } from "../hostile/hostile-driver.js";
 import { nextMessage, startThread } from "../threads/thread.js";
 import type { QueueThreadData } from "./queue-thread.js";
 
@@ -108,15 +108,16 @@ describe.each(ENGINES)("with the %s engine", (engine) => {
     const { bus, endpoint, stopped } = await makeEndpoint({ engine }, { trace });
     await endpoint.exportDisc("d0", MemoryDisc.create(bus, DISC_BYTES), { readOnly: true });
     await endpoint.start();
-    const driver = new HostileDriver(bus);
-    await driver.start();
-    await driver.submit(3, driver.read());
+    const driver = new RawDriver(bus);
+    const queue = driver.openQueue();
+    await driver.command(Command.GET_DEVICES | Command.SET_QUEUE | Command.START, queue.arguments);
+    await queue.submit(3, queue.read());
     const most = 2n ** 64n - 1n;
-    await driver.submit(5, driver.read({ startSector: most, address: most - 1n, lenBytes: 513 }));
-    await driver.submit(6, driver.read({ opf: 0x7f, flags: 0xfe }));
-    await driver.submit(7, driver.read({ opf: Operation.WRITE }));
+    await queue.submit(5, queue.read({ startSector: most, address: most - 1n, lenBytes: 513 }));
+    await queue.submit(6, queue.read({ opf: 0x7f, flags: 0xfe }));
+    await queue.submit(7, queue.read({ opf: Operation.WRITE }));
     await driver.command(0x2);
-    driver.push(16);
+    queue.push(16);
     await until("the queue stops", () => stopped.length === 1);
 
     const requests = those(trace, "descriptor");
