@@ -113,7 +113,7 @@ describe("queues", () => {
     const all = await rc.attach("a", { numDescriptors: 4330 });
     await all.write(pattern(512), 0);
     await rc.close();
-  }, 120_000);
+  }, 300_000);
 
   test("learn of a disk's new size, each in its own thread", async () => {
     const path = makeImage(new Uint8Array(65536));
