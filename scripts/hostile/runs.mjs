@@ -6,17 +6,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { createBus, Endpoint, FileDisc, MemoryDisc, RootComplex } from "../../dist/index.js";
-import { attackEndpoint, attackRootComplex } from "../../dist/testing.js";
+import { deviceAttacks, driverAttacks, HostileDevice, HostileDriver } from "../../dist/testing.js";
 
 /** @typedef {import("blockpt/testing").AttackResult} AttackResult */
+/** @typedef {import("blockpt/testing").Attack<unknown>} Attack */
 /**
- * A side that is attacked; `isShort` if the short run, too, rewrites what is attacked.
- * @typedef {{ side: string, name: string, isShort: boolean, run: (options: Options) => Promise<AttackResult[]> }} Run
+ * A side that is attacked; the short run rewrites, too, what `isShort` says.
+ * @typedef {{ side: string, name: string, isShort: (attack: Attack) => boolean, run: (options: Options) => Promise<AttackResult[]> }} Run
  */
-/** @typedef {{ seed: number, rewriting: boolean }} Options */
+/** @typedef {{ seed: number, rounds: number | undefined, rewrites: (attack: Attack) => boolean }} Options */
 
 const DISC_BYTES = 65536;
-const ROUNDS = 8;
 /** Longer than an endpoint takes that answers, on however busy a machine. */
 const COMMAND_TIMEOUT_MS = 2000;
 
@@ -29,7 +29,8 @@ const endpoints = [
 ].map(({ engine, disc, iommu }) => ({
   side: "endpoint",
   name: `${engine}, ${disc}${iommu ? ", IOMMU" : ""}`,
-  isShort: iommu,
+  // Queues and commands are the same code on both engines, and so tried on one of them.
+  isShort: ({ section }) => iommu && (engine === "wasm" || section === "3"),
   run: (options) => runEndpoint(engine, disc, iommu, options),
 }));
 
@@ -38,7 +39,7 @@ const rootComplexes = ["wasm", "typescript"].flatMap((engine) =>
   ["promises", "sync", "batch"].map((kind) => ({
     side: "root complex",
     name: `${engine}, ${kind}`,
-    isShort: kind === "promises",
+    isShort: () => kind === "promises",
     run: (options) => runRootComplex(engine, kind, options),
   })),
 );
@@ -70,12 +71,9 @@ async function runEndpoint(engine, disc, iommu, options) {
     const watched = [{ offset: offset + own, length: length - own }];
     new Uint8Array(bus.buffer, offset, length).fill(0xa5);
     await endpoint.start();
-    return await attackEndpoint(bus, {
-      ...options,
-      rounds: ROUNDS,
-      watched,
-      disc: "/dev/attacked",
-    });
+    const { seed, rounds, rewrites } = options;
+    const driver = new HostileDriver(bus, { seed, rounds, watched, disc: "/dev/attacked" });
+    return await runAll(driverAttacks, driver, rewrites);
   } finally {
     await endpoint.close();
     rmSync(folder, { recursive: true });
@@ -85,16 +83,35 @@ async function runEndpoint(engine, disc, iommu, options) {
 async function runRootComplex(engine, kind, options) {
   const bus = await createBus({ engine, hostMemoryBytes: 1024 * 1024 });
   const probe = () => RootComplex.probe(bus, { commandTimeoutMs: COMMAND_TIMEOUT_MS });
-  if (kind === "promises") return attackRootComplex(bus, probe, options);
+  const attackBy = (how, depth) => {
+    const { seed, rounds, rewrites } = options;
+    return runAll(deviceAttacks, new HostileDevice(bus, how, { seed, rounds, depth }), rewrites);
+  };
+  if (kind === "promises") return attackBy(probe, 3);
   const url = new URL("./queue-thread.mjs", import.meta.url);
   const worker = new Worker(url, { workerData: { bus: bus.handle, kind } });
   const thread = new QueueThread(worker);
   try {
     const inThread = async () => new QueueThreads(await probe(), thread);
-    return await attackRootComplex(bus, inThread, { ...options, depth: 1 });
+    return await attackBy(inThread, 1);
   } finally {
     await worker.terminate();
   }
+}
+
+/** Every attack, and those again that can be and shall be while what they attack is rewritten. */
+async function runAll(attacks, attacker, rewrites) {
+  const results = [];
+  try {
+    for (const attack of attacks) {
+      results.push(await attack.run(attacker));
+      if (attack.dueWhileRewritten === undefined || !rewrites(attack)) continue;
+      results.push(await attack.run(attacker, { rewriting: true }));
+    }
+  } finally {
+    await attacker.close();
+  }
+  return results;
 }
 
 /** A root complex whose disks are driven in another thread, one call at a time. */

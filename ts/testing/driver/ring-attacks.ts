@@ -39,11 +39,12 @@ async function stoppedOrServed(stage: DriverStage, count: number): Promise<strin
   }
   await visitBystander(stage);
   queue.fill(DEPTH - 1, honest(stage));
-  const before = queue.take().length;
-  if (before < count && queue.driverPosition < DEPTH - 1) queue.push(DEPTH - 1);
-  await stage.driver.command(Command.STOP, stage.arguments);
   const taken = queue.take();
-  return before + taken.length < count ? STOPPED : "OK";
+  if (taken.length < count && queue.driverPosition < DEPTH - 1) queue.push(DEPTH - 1);
+  await stage.driver.command(Command.STOP, stage.arguments);
+  taken.push(...queue.take());
+  if (taken.length < count) return STOPPED;
+  return [...new Set(taken.map(({ status }) => blkStatusName(status)))].join(" and ");
 }
 
 async function visitBystander(stage: DriverStage): Promise<void> {
