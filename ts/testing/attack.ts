@@ -49,8 +49,8 @@ export interface Attack<Attacker> {
 /** What of an attack is rewritten, and what is done meanwhile. */
 export interface Rewriting<Stage> {
   readonly due: readonly string[];
-  /** How often `act` is called, of the stage's rounds: some are slow. Default all. */
-  readonly rounds?: number;
+  /** Of so many of the stage's rounds `act` is called in one, as it takes long; at least once. Default 1. */
+  readonly oneIn?: number;
   /** Without it `act` starts and stops the tamperer itself. */
   patches?(stage: Stage): readonly Patch[];
   act(stage: Stage): Promise<string>;
@@ -172,7 +172,7 @@ async function actRewritten<S extends Stage>(
   const patches = rewriting.patches?.(stage);
   if (patches !== undefined) await stage.tamperer.start(patches);
   try {
-    const rounds = Math.min(stage.rounds, rewriting.rounds ?? stage.rounds);
+    const rounds = Math.ceil(stage.rounds / (rewriting.oneIn ?? 1));
     for (let round = 0; round < rounds; round++) outcomes.add(await rewriting.act(stage));
   } finally {
     await stage.tamperer.stop();

@@ -41,7 +41,6 @@ function registers(
     rewriting: {
       // An endpoint whose registers move is gone.
       due: [...EITHER, "failed"],
-      rounds: 2,
       async act(stage) {
         await stage.prepare();
         const { device } = stage;

@@ -22,7 +22,7 @@ import { type AttackedRootComplex, DeviceStage, DISC_BYTES, DISCS } from "./stag
 export interface HostileDeviceOptions {
   /** What all that is done by chance comes from: 0 to 2^32 − 1. Default another each time. */
   seed?: number | undefined;
-  /** How often something is tried while another thread rewrites it: 1 to 1 000 000. Default 4. */
+  /** How often something is tried while another thread rewrites it: 1 to 1 000 000. Default 2. */
   rounds?: number | undefined;
   /** How many reads the root complex has in flight if it is given three at once: 1 to 3. Default 3; one that blocks has 1. */
   depth?: number | undefined;
@@ -67,7 +67,7 @@ export class HostileDevice extends RawDevice {
   ) {
     const discs: RawDisc[] = DISCS.map((name) => ({ name, data: new Uint8Array(DISC_BYTES) }));
     super(bus, discs);
-    const { seed = newSeed(), rounds = 4, depth = 3 } = options;
+    const { seed = newSeed(), rounds = 2, depth = 3 } = options;
     const { answerTimeoutMs: timeoutMs = ANSWER_TIMEOUT_MS } = options;
     checkInteger("depth", depth, 1, 3);
     checkInteger("seed", seed, 0, 2 ** 32 - 1);

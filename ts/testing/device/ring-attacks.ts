@@ -23,7 +23,6 @@ const doorbell = (rings: DeviceRings): number => {
 function rewriting(patches: (rings: DeviceRings) => Patch[], due: readonly string[]) {
   return {
     due,
-    rounds: 2,
     async act(stage: DeviceStage): Promise<string> {
       await stage.prepare();
       const outcome = await stage.attach();

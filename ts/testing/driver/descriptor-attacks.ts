@@ -17,7 +17,7 @@ import type { DriverStage } from "./stage.js";
 type Change = Partial<Descriptor>;
 
 /** So many descriptors are submitted at once while they are rewritten. */
-const AT_ONCE = 8;
+const AT_ONCE = 15;
 
 /** Where each field is, and its bytes. */
 const FIELDS = {

@@ -195,7 +195,7 @@ export const orderAttacks: readonly Plan<DriverStage>[] = [
     act: async (stage) => (await stopInTheMiddle(stage)).split(",")[0] ?? "",
     rewriting: {
       due: ["SUCCESS"],
-      rounds: 3,
+      oneIn: 12,
       // A ring that is full and empty by turns: there is always something to do.
       patches: ({ queue }) => [
         { at: queue.range.offset + queue.layout.driverOffset, width: 2, good: 0, bad: 8 },

@@ -168,7 +168,7 @@ export const queueAttacks: readonly Plan<DriverStage>[] = impossible.map((attack
     },
     rewriting: {
       due: ["OK", NO_QUEUE],
-      rounds: 2,
+      oneIn: 16,
       patches: (stage) => registerPatches(stage, stage.arguments, attack.change(stage)),
       act(stage) {
         stage.spoil();

@@ -69,7 +69,7 @@ function badIdx(name: string, idx: number): Plan<DriverStage> {
     },
     rewriting: {
       due: ["OK", STOPPED],
-      rounds: 3,
+      oneIn: 12,
       patches: ({ queue }) => [{ at: idxAt(queue), width: 2, good: 8, bad: idx }],
       async act(stage) {
         await stage.restart();
@@ -99,7 +99,7 @@ function badEntry(name: string, entry: number, due: readonly string[]): Plan<Dri
     },
     rewriting: {
       due: ["OK", STOPPED],
-      rounds: 3,
+      oneIn: 12,
       patches: ({ queue }) => entries(queue),
       async act(stage) {
         await stage.restart();
@@ -149,7 +149,7 @@ function foreignWord(
     },
     rewriting: {
       due: ["SUCCESS and OK"],
-      rounds: 3,
+      oneIn: 12,
       patches: ({ queue }) => [{ ...word(queue), good: 0 }],
       async act(stage) {
         await stage.restart();
