@@ -56,7 +56,7 @@ function noise(
 /** Overwrites the MSI-X table, or the pending bits behind it. */
 function overwriteVectors({ device }: DeviceStage, what: "table" | "pending", value: number): void {
   const { offset, length } = device.descriptorSpace;
-  const start = device.bus.bar.offset + offset + length;
+  const start = offset + length;
   const tableBytes = device.vectors * MSIX_ENTRY_BYTES;
   const [first, bytes] = what === "table" ? [start, tableBytes] : [start + tableBytes, 8];
   new Uint8Array(device.bus.buffer, first, bytes).fill(value);

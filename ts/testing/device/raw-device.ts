@@ -21,6 +21,7 @@ import {
 import { ringBytes } from "../../abi/queue-layout.js";
 import type { Bus } from "../../bus/bus.js";
 import { Msix } from "../../bus/msix.js";
+import type { BusRange } from "../../engine/engine.js";
 import { BlockptError, checkInteger } from "../../errors.js";
 import { RawRegisters } from "../raw-registers.js";
 import { DeviceRings, type RawRequest } from "./device-rings.js";
@@ -146,11 +147,11 @@ export class RawDevice extends RawRegisters {
     return this.#generation;
   }
 
-  /** Where descriptor space is in the BAR, and its bytes. */
-  get descriptorSpace(): { offset: number; length: number } {
+  /** Where descriptor space is in the bus, and its bytes. */
+  get descriptorSpace(): BusRange {
     const { table, pending } = Msix.bytes(this.vectors);
     const end = this.bus.bar.length - table - pending;
-    return { offset: REGISTERS_BYTES, length: end - REGISTERS_BYTES };
+    return { offset: this.bus.bar.offset + REGISTERS_BYTES, length: end - REGISTERS_BYTES };
   }
 
   /** The link comes up: every byte of the BAR anew, with the next generation; serves from here on. */
@@ -213,13 +214,13 @@ export class RawDevice extends RawRegisters {
   #layOut(): void {
     const { bus } = this;
     const space = this.descriptorSpace;
-    const tableOffset = space.offset + space.length;
+    const tableOffset = REGISTERS_BYTES + space.length;
     const pendingOffset = tableOffset + Msix.bytes(this.vectors).table;
     const msix = { vectors: this.vectors, tableOffset, pendingOffset };
     new Uint8Array(bus.buffer, bus.bar.offset, bus.bar.length).fill(0);
     this.#msix.locate(msix, bus.bar.offset);
     this.#msix.reset();
-    this.write("queueBarOffset", space.offset);
+    this.write("queueBarOffset", REGISTERS_BYTES);
     this.write("availableQsize", space.length);
     this.write("maxDevs", 16);
     this.write("numQueues", MOST_QUEUES);
@@ -307,7 +308,7 @@ export class RawDevice extends RawRegisters {
     const start = queueOffset + Math.max(drvOffset, devOffset);
     const end = Math.max(start + ringBytes(numDesc), queueOffset + numDesc * DESCRIPTOR_BYTES);
     if (end > length || queueOffset % 8 !== 0 || (drvOffset | devOffset) % 2 !== 0) return false;
-    const at = this.bus.bar.offset + offset + queueOffset;
+    const at = offset + queueOffset;
     const layout = { driverOffset: drvOffset, deviceOffset: devOffset, numDescriptors: numDesc };
     rings.delete(qidx);
     rings.set(qidx, new DeviceRings(this.bus, { devIdx, qidx }, at, layout));
