@@ -234,6 +234,8 @@ function anyCommands(chance: Seeded): Plan<DriverStage> {
     name: "commands by chance",
     section: "2",
     due: ["each as is due"],
+    // A queue that is set again with what its ring had still is served that again.
+    writes: true,
     async act(stage) {
       stage.spoil();
       const state = { isSet: true, isStarted: true };

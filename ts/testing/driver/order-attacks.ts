@@ -146,6 +146,8 @@ export const orderAttacks: readonly Plan<DriverStage>[] = [
     name: "every command comes after every command",
     section: "2",
     due: ["each as is due"],
+    // A queue that is set again with what its ring had still is served that again.
+    writes: true,
     act: everyOrder,
   },
   {

@@ -3,14 +3,15 @@
 import { Command, SLEEPING_OFFSET } from "../../abi/layout.js";
 import type { Plan } from "../attack.js";
 import type { Patch } from "../tamperer.js";
-import { ANSWER_TIMEOUT_MS, until } from "../wait.js";
+import { ANSWER_TIMEOUT_MS, pause, until } from "../wait.js";
 import { blkStatusName, STOPPED, statusName } from "./outcomes.js";
 import type { RawQueue } from "./raw-queue.js";
 import type { DriverStage } from "./stage.js";
 
 const DEPTH = 16;
-/** Rounds of a bystander after which a queue that says nothing has seen what was put on its ring. */
+/** After so many rounds of a bystander, and so long, a queue that says nothing has seen what was put on its ring. */
 const LOOKS = 50;
+const LOOK_MS = 200;
 
 const honest = ({ queue, data }: DriverStage) => queue.read({ address: BigInt(data.offset) });
 
@@ -37,7 +38,7 @@ async function stoppedOrServed(stage: DriverStage, count: number): Promise<strin
     });
     return queue.gone ? STOPPED : [...outcomes].join(" and ");
   }
-  await visitBystander(stage);
+  await letItLook(stage);
   queue.fill(DEPTH - 1, honest(stage));
   const taken = queue.take();
   if (taken.length < count && queue.driverPosition < DEPTH - 1) queue.push(DEPTH - 1);
@@ -47,13 +48,13 @@ async function stoppedOrServed(stage: DriverStage, count: number): Promise<strin
   return [...new Set(taken.map(({ status }) => blkStatusName(status)))].join(" and ");
 }
 
-async function visitBystander(stage: DriverStage): Promise<void> {
+async function letItLook(stage: DriverStage): Promise<void> {
   const { bystander } = stage;
-  if (bystander === undefined) return;
-  stage.allow(bystander.range);
-  for (let look = 0; look < LOOKS; look++) {
+  if (bystander !== undefined) stage.allow(bystander.range);
+  for (let look = 0; bystander !== undefined && look < LOOKS; look++) {
     await bystander.submit(bystander.driverPosition, bystander.read({ flags: 0 }));
   }
+  await pause(LOOK_MS);
 }
 
 /** An `idx` of the driver ring that is no place on it. */
@@ -189,11 +190,16 @@ export const ringAttacks: readonly Plan<DriverStage>[] = [
     // A ring of zeros: descriptor 0 again and again, which is not in use.
     due: ["INVAL"],
     async act(stage) {
-      stage.spoil();
-      stage.queue.clear();
+      const { queue } = stage;
       await stage.restart();
-      stage.queue.publish(DEPTH - 1);
-      return stoppedOrServed(stage, DEPTH - 1);
+      // Its thread is there, and has seen the ring.
+      await queue.submit(0, honest(stage));
+      queue.fill(0, queue.read({ flags: 0 }));
+      // Behind the one entry come all others, and it is at the start again.
+      queue.publish(0);
+      stage.spoil();
+      const completions = await queue.completions(DEPTH - 1);
+      return [...new Set(completions.map(({ status }) => blkStatusName(status)))].join(" and ");
     },
   },
   foreignWord("the device ring's idx is overwritten", "3", (queue) => {
