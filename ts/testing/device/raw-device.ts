@@ -147,7 +147,12 @@ export class RawDevice extends RawRegisters {
   }
 
   /** Where descriptor space is in the BAR, and its bytes. */
-  get descriptorSpace(): { offset: number; length: number } {
+  get descriptorSpace(): {
+    /** From the start of the BAR, in bytes. */
+    offset: number;
+    /** Bytes. */
+    length: number;
+  } {
     const { table, pending } = Msix.bytes(this.vectors);
     const end = this.bus.bar.length - table - pending;
     return { offset: REGISTERS_BYTES, length: end - REGISTERS_BYTES };
