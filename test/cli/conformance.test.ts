@@ -92,6 +92,9 @@ test("a trace is one clause more; one that is no trace is refused", async () => 
   const kept = await place.run([...args, "run.trace"]);
   expect(kept).toMatchObject({ exitCode: 0, stderr: "" });
   expect(kept.stdout).toMatch(/^\nRecorded\n {2}ok {6}run\.trace: \d+ commands and \d+ requests/);
+  const without = await place.run(["conformance", "--section", "recorded"]);
+  expect(without).toMatchObject({ exitCode: 1, stdout: "" });
+  expect(without.stderr).toMatch(/^blockpt: ERR_CONFORMANCE: --section recorded is about/);
   await writeFile(place.path("no.trace"), "x");
   const refused = await place.run([...args, "no.trace"]);
   expect(refused).toMatchObject({ exitCode: 1, stdout: "" });

@@ -18,8 +18,14 @@ import {
   type TraceContents,
   TraceFile,
 } from "blockpt";
-import { BlkStatus, Command, Operation, Status } from "blockpt/abi";
-import { checkConformance, RawDriver, vectorOfTrace } from "blockpt/testing";
+import { BlkStatus, Command, Feature, Operation, Status } from "blockpt/abi";
+import {
+  type ConformanceVector,
+  checkConformance,
+  type RawArguments,
+  RawDriver,
+  vectorOfTrace,
+} from "blockpt/testing";
 import { expect, test } from "vitest";
 import { afterThisTest } from "../api/rig.js";
 
@@ -199,6 +205,45 @@ test("fewer discs, smaller ones, or ones that may be written are said, and nothi
   await endpoint.start();
   const [report] = await checkConformance(bus, { vectors });
   expect(report?.why).toBe("disc 1 of the list may be written");
+});
+
+test("what is completed before its step is kept for it, and what is not completed at all is missed", async () => {
+  const { bus } = await endpointOn("wasm", memory(DISC_BYTES));
+  const vector = (...completions: Record<number, "OK">[]): ConformanceVector => ({
+    ...{ section: "recorded", clause: "x", disc: 0, list: [] },
+    steps: [
+      { open: {} },
+      { command: ["SET_QUEUE", "SET_IRQ", "START"], queue: "a" },
+      ...[1, 2, 3].map((index) => ({ descriptor: { index } })),
+      { push: [1, 2, 3] },
+      ...completions.map((each) => ({ completions: each, others: true })),
+    ],
+  });
+  const vectors = [vector({ 3: "OK" }, { 1: "OK", 2: "OK" }), vector({ 3: "OK" }, { 3: "OK" })];
+  const [kept, broken] = await checkConformance(bus, { vectors, answerTimeoutMs: 500 });
+  expect(kept).toMatchObject({ outcome: "passed" });
+  expect(broken).toMatchObject({ outcome: "failed", step: 7 });
+  expect(broken?.why).toBe("descriptors 3 to be completed was waited for, and 3 is not");
+});
+
+test("a queue lies where SET_QUEUE's arguments have it, with its doorbell block; what cannot be is refused", async () => {
+  const { bus } = await endpointOn("wasm", memory(DISC_BYTES));
+  const driver = new RawDriver(bus);
+  for (const numDescriptors of [16, 33, 256]) {
+    for (const doorbell of [false, true]) {
+      const queue = driver.openQueue({ numDescriptors, doorbell, queueOffset: 128, qidx: 1 });
+      const args = { ...queue.arguments, extEnabled: Feature.DOORBELL } as Required<RawArguments>;
+      const same = driver.openQueueOf(args);
+      expect(same.layout).toEqual(queue.layout);
+      expect([same.range, same.qidx]).toEqual([queue.range, 1]);
+      expect(driver.openQueueOf({ ...args, extEnabled: 0 }).layout.doorbellOffset).toBeUndefined();
+      for (const lie of [{ drvOffset: 385 }, { devOffset: 2 ** 20 }, { qsize: 2 ** 31 }]) {
+        expect(() => driver.openQueueOf({ ...args, ...lie })).toThrow(
+          expect.objectContaining({ code: "ERR_BLOCKPT_INVALID_ARGUMENT" }),
+        );
+      }
+    }
+  }
 });
 
 test("a trace that lacks records, or the start, makes no vector", async () => {

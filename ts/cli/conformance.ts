@@ -87,6 +87,10 @@ async function conformance(
   const vectors = [...CONFORMANCE_VECTORS, ...recorded].filter(({ section }) =>
     sections.includes(section),
   );
+  if (vectors.length === 0) {
+    const message = "--section recorded is about what --trace FILE takes, and none is given";
+    throw new CliError({ code: "ERR_CONFORMANCE", message });
+  }
   const screen = createScreen(json, cleanup);
   if (options.list) return list(vectors, screen, json);
   const bus = await createBus({ engine });
