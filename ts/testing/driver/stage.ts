@@ -8,6 +8,7 @@
 //   18        the words that interrupts write
 //   last      data, too: addresses up to the end of host memory are attacked
 
+import { Buffer } from "node:buffer";
 import {
   Command,
   Feature,
@@ -336,7 +337,7 @@ export class DriverStage implements Stage {
         parts.push(new Uint8Array(this.driver.bus.buffer, data.offset, lenBytes).slice());
       }
     }
-    return joined(parts);
+    return Buffer.concat(parts);
   }
 
   #hostEnds(): BusRange[] {
@@ -394,14 +395,4 @@ export class DriverStage implements Stage {
     if (inBar !== undefined) return `${inBar} of the BAR`;
     return inHost === undefined ? `0x${at.toString(16)}` : `${inHost} of host memory`;
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
