@@ -2,7 +2,7 @@
 
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, expect, type TestContext, test } from "vitest";
-import { CLI, Place } from "./command-line.js";
+import { CLI, Place, until } from "./command-line.js";
 import { NO_TERMINAL, openTerminal, type Terminal } from "./terminal.js";
 
 const TOP = "blockpt:";
@@ -34,9 +34,15 @@ async function start(
   await opened.shows(TOP);
   return {
     ...opened,
-    // One after the other, as somebody types: what a key does may be seen before the next.
+    // One after the other, as somebody types: what a key does is seen before the next, for keys that come together
+    // are something pasted to readline, which completes nothing in it. Few keys do nothing that is to be seen.
     type: async (...keys) => {
-      for (const key of keys) await opened.type(key);
+      for (const key of keys) {
+        const before = await opened.screen();
+        await opened.type(key);
+        const deadline = performance.now() + 2000;
+        await until(async () => (await opened.screen()) !== before || performance.now() > deadline);
+      }
     },
     enter: async (line, shown) => {
       await opened.enter(line);

@@ -15,7 +15,7 @@ export interface Terminal {
   enter(line: string): Promise<void>;
   /** What is to be seen; of a line that is too long for one row, all of it in one. */
   screen(): Promise<string>;
-  /** Resolves with the screen, without what is empty at its end, once it shows that. */
+  /** Resolves with the screen, without what is empty at its end, once it shows that; within a minute. */
   shows(text: string | RegExp): Promise<string>;
   /** Something that tmux knows, as `#{cursor_flag}`. */
   state(format: string): Promise<string>;
@@ -51,8 +51,10 @@ export async function openTerminal(
     screen,
     shows: async (text) => {
       let seen = "";
+      const deadline = performance.now() + 60_000;
       await until(async () => {
         seen = await screen();
+        if (performance.now() > deadline) throw new Error(`${text} is not to be seen in\n${seen}`);
         return typeof text === "string" ? seen.includes(text) : text.test(seen);
       });
       return seen;
