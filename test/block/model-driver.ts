@@ -10,7 +10,7 @@ import {
   type Request,
   TagSet,
 } from "blockpt";
-import { BlkStatus, Operation, SECTOR_BYTES } from "blockpt/abi";
+import { BlkStatus, nameOf, Operation, SECTOR_BYTES } from "blockpt/abi";
 import { expect } from "vitest";
 
 /** What `queueRq` does next. */
@@ -151,7 +151,7 @@ export class ModelDriver implements Operations {
 
 /** A request in words: what, how much, where, and of how many parts. */
 export function describe({ opf, flags, lenBytes, startSector, segmentCount }: Request): string {
-  const name = Object.entries(Operation).find(([, value]) => value === opf)?.[0] ?? opf;
+  const name = nameOf(Operation, opf) ?? opf;
   const fua = flags === 0 ? "" : " FUA";
   return `${name}${fua} ${lenBytes} at ${startSector} of ${segmentCount}`;
 }

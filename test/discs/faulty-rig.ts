@@ -13,7 +13,7 @@ import {
   type RemoteDisk,
   RootComplex,
 } from "blockpt";
-import { BlkStatus } from "blockpt/abi";
+import { BlkStatus, nameOf } from "blockpt/abi";
 import { afterThisTest, makeEndpoint, makeImage } from "../api/rig.js";
 import { attachAll, listen } from "../nbd/embedded.js";
 
@@ -73,8 +73,7 @@ export async function attach(
 
 /** The status that requests end with, 0 for OK, by the names of `BlkStatus`. */
 export function statusOf(request: Promise<unknown>): Promise<string> {
-  const name = (status: number): string =>
-    Object.entries(BlkStatus).find(([, value]) => value === status)?.[0] ?? String(status);
+  const name = (status: number): string => nameOf(BlkStatus, status) ?? String(status);
   return request.then(
     () => "OK",
     (error: { blkStatus?: number; code?: string }) =>

@@ -3,7 +3,7 @@
 
 import { fileURLToPath } from "node:url";
 import { QueueFault } from "blockpt";
-import { BlkStatus } from "blockpt/abi";
+import { BlkStatus, nameOf } from "blockpt/abi";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { CHANCE, scripts } from "./differential/arbitrary.js";
@@ -37,9 +37,9 @@ describe("all engines leave the same bytes and give the same results", () => {
     expect(reach.share("deep")).toBeGreaterThan(0.3);
     expect(reach.share("turned")).toBeGreaterThan(0.3);
     const { OK, NOTSUPP, PROTECTION, INVAL } = BlkStatus;
-    const nameOf = (value: number) =>
-      Object.entries(BlkStatus).find(([, status]) => status === value)?.[0];
-    const statuses = [OK, NOTSUPP, PROTECTION, INVAL].map((value) => `status ${nameOf(value)}`);
+    const statuses = [OK, NOTSUPP, PROTECTION, INVAL].map(
+      (value) => `status ${nameOf(BlkStatus, value)}`,
+    );
     const faults = Object.keys(QueueFault).map((name) => `reap stops with ${name}`);
     const ofDevice = ["RING_INDEX", "DESCRIPTOR_INDEX", "DESCRIPTOR_STATE"];
     faults.push(...ofDevice.map((name) => `fetch stops with ${name}`));

@@ -5,6 +5,7 @@
 // (`unplug`): what follows it on the disk joins it, and the driver knows which one is the last.
 
 import { BlkStatus, Operation } from "../abi/layout.js";
+import { nameOf } from "../abi/names.js";
 import { BlockptError, type BlockptErrorCode, throwUncaught } from "../errors.js";
 import type { Bio } from "./bio.js";
 import type { Operations } from "./operations.js";
@@ -49,10 +50,6 @@ const NAMES = new Map<number, string>([
   [Operation.DISCARD, "discard"],
   [Operation.WRITE_ZEROES, "write of zeroes"],
 ]);
-
-const STATUS_NAMES = new Map<number, string>(
-  Object.entries(BlkStatus).map(([name, status]) => [status, name]),
-);
 
 /** @internal */
 export class HardwareQueue {
@@ -504,7 +501,7 @@ function errorOf(request: Request, code: BlockptErrorCode, status: number): Bloc
   const what =
     code === "ERR_BLOCKPT_TIMEOUT"
       ? "no answer in time"
-      : `the device answered ${STATUS_NAMES.get(status) ?? "an unknown status"} (${status})`;
+      : `the device answered ${nameOf(BlkStatus, status) ?? "an unknown status"} (${status})`;
   return new BlockptError(code, `${describe(request)}: ${what}`, { blkStatus: status });
 }
 

@@ -5,6 +5,7 @@
 
 import { SECTOR_BYTES } from "../abi/layout.js";
 import { BlockptError, checkInteger } from "../errors.js";
+import { chance } from "./chance.js";
 import { type CrashLog, EventKind, type LoggedEvent } from "./crash-log.js";
 
 /** A change or a flush, as a crash disc saw it. */
@@ -158,14 +159,7 @@ function someOf(seed: number, at: number, tearSectors: number): (event: LoggedEv
   };
 }
 
-/** A number from 0 to below 1 that three whole ones lead to, after MurmurHash3. */
+/** A number from 0 to below 1 that three whole ones lead to. */
 function random(seed: number, a: number, b: number): number {
-  return scramble(scramble(scramble(seed) ^ a) ^ b) / 2 ** 32;
-}
-
-function scramble(value: number): number {
-  let hash = (value + 0x9e3779b9) | 0;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
+  return chance(seed, a, b) / 2 ** 32;
 }

@@ -4,6 +4,7 @@
 // throws on account of what it holds, and together the values are no snapshot.
 
 import { Feature } from "../abi/layout.js";
+import { bitNames } from "../abi/names.js";
 import { type Registers, readRegisters } from "../abi/registers.js";
 import type { Bus } from "../bus/bus.js";
 import type { MsixEntry } from "../bus/msix.js";
@@ -133,7 +134,7 @@ export function factsOf(name: string, exported: ExportedDisc): DiscFacts {
     readOnly,
     mayHaveHoles: mayHaveHoles(disc.handle),
     attached: started,
-    features: namesOf(features),
+    features: bitNames(Feature, features).map((name) => name.toLowerCase()),
     faults: exported.faults.reports,
     queues: queues.map(({ irq, statistics }, index) => ({ index, irq, statistics })),
   };
@@ -160,10 +161,4 @@ function placeReport(bus: Bus, { range, geometry, doorbell }: QueuePlace): Queue
     devOffset: geometry.deviceRing - range.offset,
     doorbell: doorbell !== undefined,
   };
-}
-
-function namesOf(features: number): string[] {
-  return Object.entries(Feature)
-    .filter(([, bit]) => (features & bit) !== 0)
-    .map(([name]) => name.toLowerCase());
 }

@@ -1,7 +1,7 @@
 // What goes wrong on purpose between the two sides: interrupts that get lost or come for nothing, and an endpoint
 // that is slow. The words lie in a memory that the endpoint shares with the workers of its queues, and not on the bus.
 
-import { chance } from "../discs/faults/chance.js";
+import { chance } from "../discs/chance.js";
 import { BlockptError, checkInteger } from "../errors.js";
 
 /** Which interrupts get lost. */

@@ -9,6 +9,7 @@ import {
   Operation,
   RING_GONE,
 } from "../abi/layout.js";
+import { nameOf } from "../abi/names.js";
 import type { Bus } from "../bus/bus.js";
 import type { QueueGeometry } from "../engine/engine.js";
 
@@ -54,9 +55,6 @@ export interface RingsReport {
 const MOST_LISTED = 64;
 /** Looks for a pair of positions that stood in the rings at the same time. */
 const MOST_LOOKS = 16;
-const OPERATIONS = new Map<number, string>(
-  Object.entries(Operation).map(([name, opf]) => [opf, name.toLowerCase()]),
-);
 
 /** Looks at the rings of a queue whose geometry was checked. */
 export function inspectRings(bus: Bus, geometry: QueueGeometry): RingsReport {
@@ -153,7 +151,7 @@ function readDescriptor(table: Uint8Array, index: number): DescriptorReport {
   );
   return {
     index,
-    operation: OPERATIONS.get(opf) ?? "unknown",
+    operation: nameOf(Operation, opf)?.toLowerCase() ?? "unknown",
     opf,
     startSector: Number(startSector),
     address: Number(address),

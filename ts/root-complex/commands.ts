@@ -2,6 +2,7 @@
 // command, wait for the status (protocol, section 2). One command at a time: its caller sees to that.
 
 import { Command, DEV_NAME_BYTES, MAGIC, Register, Status } from "../abi/layout.js";
+import { bitNames } from "../abi/names.js";
 import { Doorbell } from "../bus/doorbell.js";
 import { BlockptError } from "../errors.js";
 import type { CommandRecorder } from "../trace/recorder.js";
@@ -147,8 +148,7 @@ function refused(command: number, status: number): BlockptError {
 }
 
 function namesOf(command: number): string {
-  const names = Object.entries(Command).filter(([, bit]) => (command & bit) !== 0);
-  return names.map(([name]) => name).join(" + ");
+  return bitNames(Command, command).join(" + ");
 }
 
 function turn(eager: boolean): Promise<void> {

@@ -8,6 +8,7 @@ import {
   Permission,
   Status,
 } from "../abi/layout.js";
+import { bitNames, nameOf } from "../abi/names.js";
 import { QueueFault } from "../engine/records.js";
 import { TraceEvent, TraceSide, TraceWord, UNKNOWN_STATUS } from "./layout.js";
 
@@ -219,25 +220,19 @@ export type TraceRecord =
   | TraceFault
   | TraceStopped;
 
-const EVENT_OF = namesOf(TraceEvent);
-const SIDE_OF = namesOf(TraceSide);
-const STATUS_OF = namesOf(BlkStatus);
-const OPERATION_OF = namesOf(Operation);
-const FAULT_OF = namesOf(QueueFault);
-
 /** Makes a record of its words; undefined for what none is, as damaged bytes of a file. */
 export function decodeRecord(
   words: Uint32Array,
   timeUs: number,
-  nameOf: (number: number) => string,
+  textOf: (number: number) => string,
 ): TraceRecord | undefined {
   const kind = at(words, TraceWord.kind);
-  const event = EVENT_OF.get(kind & 0xff) as TraceRecord["event"] | undefined;
-  const side = SIDE_OF.get((kind >>> 8) & 0xff) as TraceRecordBase["side"] | undefined;
+  const event = nameOf(TraceEvent, kind & 0xff) as TraceRecord["event"] | undefined;
+  const side = nameOf(TraceSide, (kind >>> 8) & 0xff) as TraceRecordBase["side"] | undefined;
   if (event === undefined || side === undefined) return undefined;
   const base: TraceRecordBase = {
     timeUs: Math.round(timeUs * 1000) / 1000,
-    thread: nameOf(kind >>> 16),
+    thread: textOf(kind >>> 16),
     side,
   };
   switch (event) {
@@ -246,11 +241,11 @@ export function decodeRecord(
     case "answer":
       return { ...base, event, ...answerOf(words) };
     case "device": {
-      const disc = nameOf(at(words, TraceWord.place) & 0xffff);
+      const disc = textOf(at(words, TraceWord.place) & 0xffff);
       return { ...base, event, devIdx: at(words, TraceWord.index), disc };
     }
     default:
-      return queueRecordOf(event, base, words, nameOf);
+      return queueRecordOf(event, base, words, textOf);
   }
 }
 
@@ -260,10 +255,10 @@ function queueRecordOf(
   event: QueueEvent,
   base: TraceRecordBase,
   words: Uint32Array,
-  nameOf: (number: number) => string,
+  textOf: (number: number) => string,
 ): TraceRecord | undefined {
   const place = at(words, TraceWord.place);
-  const queue = { ...base, disc: nameOf(place & 0xffff), queue: place >>> 16 };
+  const queue = { ...base, disc: textOf(place & 0xffff), queue: place >>> 16 };
   const index = at(words, TraceWord.index);
   switch (event) {
     case "open":
@@ -277,15 +272,15 @@ function queueRecordOf(
     case "completion": {
       const status = at(words, TraceWord.status);
       if (status === UNKNOWN_STATUS) return { ...queue, event, index, status: "UNKNOWN" };
-      const name = STATUS_OF.get(status) ?? hex(status);
+      const name = nameOf(BlkStatus, status) ?? hex(status);
       return { ...queue, event, index, status: name, blkStatus: status };
     }
     case "fault": {
       const fault = at(words, TraceWord.status);
-      return { ...queue, event, fault: FAULT_OF.get(fault) ?? hex(fault) };
+      return { ...queue, event, fault: nameOf(QueueFault, fault) ?? hex(fault) };
     }
     case "stopped":
-      return { ...queue, event, reason: nameOf(index) };
+      return { ...queue, event, reason: textOf(index) };
     default:
       return undefined;
   }
@@ -293,7 +288,7 @@ function queueRecordOf(
 
 function commandOf(words: Uint32Array): Pick<TraceCommand, "command" | "commandBits"> {
   const commandBits = at(words, TraceWord.operation);
-  return { command: bitNames(commandBits, Command), commandBits };
+  return { command: bitNames(Command, commandBits), commandBits };
 }
 
 function argumentsOf(words: Uint32Array): TraceArguments {
@@ -317,7 +312,7 @@ function answerOf(
   const statusBits = at(words, TraceWord.status);
   return {
     ...commandOf(words),
-    status: statusBits === 0 ? "NONE" : bitNames(statusBits, Status).join("+"),
+    status: statusBits === 0 ? "NONE" : bitNames(Status, statusBits).join("+"),
     statusBits,
     values: {
       numSectors: longAt(words, 0),
@@ -349,12 +344,12 @@ function requestOf(
   const opf = operation & 0xff;
   const flagBits = (operation >>> 8) & 0xff;
   return {
-    operation: OPERATION_OF.get(opf) ?? hex(opf),
+    operation: nameOf(Operation, opf) ?? hex(opf),
     opf,
     startSector: longAt(words, 0),
     lenBytes: dataAt(words, 4),
     address: longAt(words, 2),
-    flags: bitNames(flagBits, DescriptorFlag),
+    flags: bitNames(DescriptorFlag, flagBits),
     flagBits,
   };
 }
@@ -370,16 +365,6 @@ function dataAt(words: Uint32Array, word: number): number {
 function longAt(words: Uint32Array, word: number): TraceLong {
   const value = (BigInt(dataAt(words, word + 1)) << 32n) | BigInt(dataAt(words, word));
   return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : String(value);
-}
-
-function bitNames(bits: number, names: Readonly<Record<string, number>>): string[] {
-  const known = Object.entries(names).filter(([, bit]) => (bits & bit) !== 0);
-  const rest = known.reduce((left, [, bit]) => left & ~bit, bits) >>> 0;
-  return [...known.map(([name]) => name), ...(rest === 0 ? [] : [hex(rest)])];
-}
-
-function namesOf(values: Readonly<Record<string, number>>): ReadonlyMap<number, string> {
-  return new Map(Object.entries(values).map(([name, value]) => [value, name]));
 }
 
 function hex(value: number): string {

@@ -1,13 +1,10 @@
 // What scripts reached: so that a fuzzer that finds nothing can be told from one that gets nowhere.
 
 import { Counter, QueueFault } from "blockpt";
-import { BlkStatus, Operation } from "blockpt/abi";
+import { BlkStatus, nameOf, Operation } from "blockpt/abi";
 
 /** Completions from which on a script counts as deep. */
 export const DEEP = 64;
-
-const nameOf = (names: Readonly<Record<string, number>>, value: number): string =>
-  Object.entries(names).find(([, named]) => named === value)?.[0] ?? `${value}`;
 
 export class Reach {
   scripts = 0;
@@ -51,16 +48,16 @@ export class Reach {
 
   fault(step: string, result: number): void {
     this.#ofScript.broken = true;
-    this.note(`${step} stops with ${nameOf(QueueFault, -result)}`);
+    this.note(`${step} stops with ${nameOf(QueueFault, -result) ?? -result}`);
   }
 
   status(value: number): void {
-    const name = Object.entries(BlkStatus).find(([, status]) => status === value)?.[0];
+    const name = nameOf(BlkStatus, value);
     this.note(`status ${name ?? "of no name"}`);
   }
 
   fetched(opf: number): void {
-    this.note(`hands out ${nameOf(Operation, opf)}`);
+    this.note(`hands out ${nameOf(Operation, opf) ?? opf}`);
   }
 
   /** @param before - counters of the device, and @param after - what it did */

@@ -4,6 +4,7 @@
 
 import type { EndpointReport } from "blockpt";
 import {
+  bitNames,
   Command,
   EXT_MAGIC,
   EXT_VERSION,
@@ -63,14 +64,6 @@ export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, (control) => `\\x${hex(control.charCodeAt(0), 2).slice(2)}`);
 }
 
-/** The names of the bits that are set, and those that have none. */
-export function bitsOf(value: number, names: Readonly<Record<string, number>>): string[] {
-  const found = Object.entries(names).filter(([, bit]) => (value & bit) !== 0);
-  const rest = found.reduce((left, [, bit]) => left & ~bit, value) >>> 0;
-  const unknown = rest === 0 ? [] : [`unknown ${hex(rest, 1)}`];
-  return [...found.map(([name]) => name), ...unknown];
-}
-
 function row(name: Name, value: string, meaning: string): DecodedRegister {
   const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   return { name: snake, offset: Register[name], value, meaning };
@@ -81,8 +74,8 @@ function meaningsOf(registers: Registers): Partial<Record<Name, string>> {
   const disc = namesIn(registers.devName)[devIdx];
   return {
     magic: registers.magic === MAGIC ? "ok" : "not the magic: no endpoint is started",
-    command: bitsOf(command, Command).join(" ") || "none to be taken",
-    status: bitsOf(status, Status).join(" ") || "read, or none yet",
+    command: bitNames(Command, command).join(" ") || "none to be taken",
+    status: bitNames(Status, status).join(" ") || "read, or none yet",
     queueBarOffset: "descriptor space starts here",
     drvOffset: "from the start of the queue",
     devOffset: "from the start of the queue",
@@ -94,7 +87,7 @@ function meaningsOf(registers: Registers): Partial<Record<Name, string>> {
     queueOffset: "from queue_bar_offset",
     availableQsize: `${formatSize(registers.availableQsize)} of descriptor space`,
     devIdx: disc === undefined ? "no such disc" : printable(disc),
-    perm: bitsOf(perm, Permission).join(" ") || "may be written",
+    perm: bitNames(Permission, perm).join(" ") || "may be written",
     qidx: qidx === EVENTS_QIDX ? "events of the disc" : `queue ${qidx}`,
     numSectors: `${numSectors} sectors, ${formatSize(numSectors * SECTOR_BYTES)}`,
   };
@@ -104,8 +97,8 @@ function extensionMeanings(extension: Extension): Partial<Record<Name, string>> 
   return {
     extMagic: "ok: the extension block is offered",
     extVersion: extension.extVersion === EXT_VERSION ? "ok" : "another version",
-    extFeatures: bitsOf(extension.extFeatures, Feature).join(" ") || "none",
-    extEnabled: bitsOf(extension.extEnabled, Feature).join(" ") || "none",
+    extFeatures: bitNames(Feature, extension.extFeatures).join(" ") || "none",
+    extEnabled: bitNames(Feature, extension.extEnabled).join(" ") || "none",
     commandBell: "rung after a command",
     commandSleeping: extension.commandSleeping === 0 ? "awake" : "asleep",
     generation: `start ${extension.generation}`,

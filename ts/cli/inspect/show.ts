@@ -1,12 +1,12 @@
 // A report as a person reads it: registers, discs, queues, descriptors, vectors and statistics, a table each.
 
 import type { DiscReport, EndpointReport, QueueReport, QueueStatistics } from "blockpt";
-import { BlkStatus, DescriptorFlag } from "blockpt/abi";
+import { BlkStatus, bitNames, DescriptorFlag, nameOf } from "blockpt/abi";
 import Table from "cli-table3";
 import type picocolors from "picocolors";
 import type { MachineReport } from "../control/protocol.js";
 import { formatSize } from "../listing.js";
-import { bitsOf, decodeRegisters, hex, printable } from "./decode.js";
+import { decodeRegisters, hex, printable } from "./decode.js";
 import { ratesOf, totalsOf } from "./rates.js";
 
 type Colors = ReturnType<typeof picocolors.createColors>;
@@ -156,8 +156,8 @@ function descriptorTable(discs: readonly DiscReport[]): string[] {
           String(descriptor.startSector),
           hex(descriptor.address, 1),
           String(descriptor.lenBytes),
-          nameOf(descriptor.status, BlkStatus),
-          bitsOf(descriptor.flags, DescriptorFlag).join(" "),
+          nameOf(BlkStatus, descriptor.status) ?? hex(descriptor.status, 2),
+          bitNames(DescriptorFlag, descriptor.flags).join(" "),
         ]);
       }
       if (rings?.moreDescriptors) rows.push([...place, `and ${rings.moreDescriptors} more`]);
@@ -196,8 +196,4 @@ function registerTable({ registers }: EndpointReport): string[] {
       meaning,
     ]),
   );
-}
-
-function nameOf(value: number, names: Readonly<Record<string, number>>): string {
-  return Object.entries(names).find(([, each]) => each === value)?.[0] ?? hex(value, 2);
 }

@@ -1,7 +1,7 @@
 // What a replay found, against what was recorded.
 
 import type { TraceCompletion, TraceDescriptor } from "blockpt";
-import { BlkStatus } from "blockpt/abi";
+import { BlkStatus, nameOf } from "blockpt/abi";
 import { requestOf } from "./words.js";
 
 export interface Difference {
@@ -42,6 +42,5 @@ export class Outcome {
 
 function statusName(status: number | undefined): string {
   if (status === undefined) return "no answer";
-  const found = Object.entries(BlkStatus).find(([, value]) => value === status);
-  return found?.[0] ?? `0x${status.toString(16)}`;
+  return nameOf(BlkStatus, status) ?? `0x${status.toString(16)}`;
 }

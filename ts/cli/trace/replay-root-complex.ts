@@ -19,7 +19,7 @@ import {
   type TraceScript,
   type TraceScriptDisc,
 } from "blockpt";
-import { Command, Feature, Operation, type Registers, Status } from "blockpt/abi";
+import { bitNames, Command, Feature, Operation, type Registers, Status } from "blockpt/abi";
 import type { Cleanup } from "../cleanup.js";
 import { CliError } from "../failure.js";
 import { Outcome } from "./outcome.js";
@@ -115,7 +115,7 @@ class Replay {
     }
     if (recorded === undefined) return;
     const what = step.command.join(" + ");
-    const status = registers === undefined ? "NONE" : statusName(registers.status);
+    const status = registers === undefined ? "NONE" : bitNames(Status, registers.status).join("+");
     this.#outcome.compare(step.timeUs, what, recorded.status, status);
     if (registers === undefined || recorded.status !== "SUCCESS" || status !== "SUCCESS") return;
     const { numSectors, perm } = recorded.values;
@@ -215,11 +215,4 @@ async function openDisc(
     throw new CliError({ code: "ERR_TRACE_REPLAY", message: `${message} (${String(error)})` });
   }
   return FileDisc.open(file);
-}
-
-function statusName(bits: number): string {
-  return Object.entries(Status)
-    .filter(([, bit]) => (bits & bit) !== 0)
-    .map(([name]) => name)
-    .join("+");
 }

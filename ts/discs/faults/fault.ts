@@ -2,6 +2,7 @@
 // checked, a `Fault`, in which nothing is missing.
 
 import { BlkStatus } from "../../abi/layout.js";
+import { nameOf } from "../../abi/names.js";
 import { BlockptError, checkInteger } from "../../errors.js";
 
 /** What can go wrong: {@link FaultRule} says what each does. */
@@ -211,7 +212,7 @@ export function ruleOf(fault: Fault): FaultRule {
 
 /** A status as text: its name, or the number where it has none. */
 export function statusName(status: number): string {
-  return Object.entries(BlkStatus).find(([, value]) => value === status)?.[0] ?? String(status);
+  return nameOf(BlkStatus, status) ?? String(status);
 }
 
 /** Refuses a rule. */

@@ -1,7 +1,7 @@
 // Which faults befall a request, by the rules of a disc as they are at that moment.
 
 import { SECTOR_BYTES } from "../../abi/layout.js";
-import { chance } from "./chance.js";
+import { chance } from "../chance.js";
 import type { Fault, FaultOperation } from "./fault.js";
 import type { FaultTable } from "./table.js";
 

@@ -96,8 +96,11 @@ export class FaultTable {
   /** Has the disc stand still for a time from now on. */
   stall(durationMs: number): void {
     const until = process.hrtime.bigint() + BigInt(durationMs) * 1_000_000n;
-    const before = Atomics.load(this.#longs, STALL);
-    if (until > before) Atomics.compareExchange(this.#longs, STALL, before, until);
+    for (;;) {
+      const before = Atomics.load(this.#longs, STALL);
+      if (until <= before) return;
+      if (Atomics.compareExchange(this.#longs, STALL, before, until) === before) return;
+    }
   }
 
   /** For how long the disc still stands still, in milliseconds. */

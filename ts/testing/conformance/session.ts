@@ -10,6 +10,7 @@ import {
   Register,
   Status,
 } from "../../abi/layout.js";
+import { bitNames, nameOf } from "../../abi/names.js";
 import type { Bus } from "../../bus/bus.js";
 import type { RawArguments, RawDriver } from "../driver/raw-driver.js";
 import type { RawCompletion, RawQueue } from "../driver/raw-queue.js";
@@ -163,7 +164,9 @@ export class Session {
     const found = await this.#completed(step);
     for (const [index, status] of wanted) {
       const those = found.filter((completion) => completion.index === Number(index));
-      const text = those.map((completion) => nameOf(BlkStatus, completion.status)).join(", ");
+      const text = those
+        .map((completion) => nameOf(BlkStatus, completion.status) ?? completion.status)
+        .join(", ");
       if (status === "*" ? those.length === 1 : text === status) continue;
       const others = found.map((completion) => completion.index).join(", ");
       const got = text === "" ? `is not; ${others} are` : `with ${text}`;
@@ -299,10 +302,5 @@ function sumOf(bits: Readonly<Record<string, number>>, names: readonly string[])
 }
 
 function bitsText(bits: number): string {
-  const names = Object.entries(Status).filter(([, bit]) => (bits & bit) !== 0);
-  return names.map(([name]) => name).join(" | ") || `0x${bits.toString(16)}`;
-}
-
-function nameOf(values: Readonly<Record<string, number>>, value: number | undefined): string {
-  return Object.entries(values).find((entry) => entry[1] === value)?.[0] ?? String(value);
+  return bitNames(Status, bits).join(" | ") || "0x0";
 }

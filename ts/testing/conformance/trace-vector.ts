@@ -9,6 +9,7 @@ import {
   SECTOR_BYTES,
   Status,
 } from "../../abi/layout.js";
+import { bitNames, nameOf } from "../../abi/names.js";
 import { BlockptError } from "../../errors.js";
 import { type TraceScript, type TraceScriptDisc, traceScript } from "../../trace/script.js";
 import type { TraceContents } from "../../trace/trace-file.js";
@@ -179,9 +180,9 @@ class Writing {
       throw refused(this.#name, why);
     }
     this.#needs.request(devIdx, request, end);
-    const operation = Object.entries(Operation).find(([, value]) => value === opf)?.[0] ?? opf;
+    const operation = nameOf(Operation, opf) ?? opf;
     const descriptor = {
-      ...{ index, queue, operation: operation as keyof typeof Operation | number },
+      ...{ index, queue, operation },
       startSector: this.#sectorOf(devIdx, request),
       ...{ lenBytes, address: this.#addressOf(request), flags },
     };
@@ -281,18 +282,21 @@ class Needs {
 }
 
 function commandOf(bits: number): CommandStep["command"] {
-  const names = Object.entries(Command).filter(([, bit]) => (bits & bit) !== 0);
-  const known = names.reduce((sum, [, bit]) => sum | bit, 0);
-  return known === bits ? (names.map(([name]) => name) as (keyof typeof Command)[]) : bits;
+  return namesOfAll(Command, bits) ?? bits;
 }
 
 /** Any, where none was recorded or it has bits that nobody knows. */
 function statusOf(bits: number): CommandStep["status"] {
-  const names = Object.entries(Status).filter(([, bit]) => (bits & bit) !== 0);
-  const known = names.reduce((sum, [, bit]) => sum | bit, 0);
-  return known === bits && bits !== 0
-    ? (names.map(([name]) => name) as (keyof typeof Status)[])
-    : "*";
+  return (bits !== 0 && namesOfAll(Status, bits)) || "*";
+}
+
+/** The names of the bits that are set; undefined where one has none. */
+function namesOfAll<Name extends string>(
+  names: Readonly<Record<Name, number>>,
+  bits: number,
+): Name[] | undefined {
+  const found = bitNames(names, bits);
+  return found.every((name) => Object.hasOwn(names, name)) ? (found as Name[]) : undefined;
 }
 
 function sumOf(name: string, more: bigint): string {

@@ -1,11 +1,11 @@
-// Chance from a seed, without a state: what befalls the n-th request of a rule depends on the seed and n alone, and
-// so needs no lock between the threads that count.
+// Chance from a seed, without a state: what befalls the n-th request of a fault's rule, or the n-th change of a log,
+// depends on the seed and n alone, and so needs no lock between threads that count.
 
 /**
  * A number from 0 to 2^32 − 1.
  *
- * @param count - which request of the rule, from 1
- * @param purpose - tells the numbers apart that are wanted for one request
+ * @param count - which one, a whole number
+ * @param purpose - tells the numbers apart that are wanted for one
  */
 export function chance(seed: number, count: number, purpose: number): number {
   let state = mixed(seed ^ 0x9e3779b9);
