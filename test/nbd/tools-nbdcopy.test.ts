@@ -109,9 +109,10 @@ test("killed in the middle, again and again: the server goes on", {
     const args = [...options, place.path("from"), server.uri(name)];
     const child = spawn("nbdcopy", args, { stdio: ["ignore", "ignore", "inherit", "pipe"] });
     // It says how far it is on this pipe: what it said means that it is in the middle.
-    await once(child.stdio[3] as NodeJS.ReadableStream, "data");
+    const ended = once(child, "exit");
+    await Promise.race([once(child.stdio[3] as NodeJS.ReadableStream, "data"), ended]);
     child.kill("SIGKILL");
-    await once(child, "exit");
+    await ended;
   }
   for (const name of ["ram0", "img"]) {
     await succeed("nbdcopy", ["--flush", place.path("from"), server.uri(name)]);
