@@ -16,7 +16,7 @@
 import { cumulativeStdNormalProbability, median, wilcoxonRankSum } from "simple-statistics";
 
 /** @typedef {import("../ts/cli/bench/measure.js").Result} Result */
-/** @typedef {import("../ts/cli/bench/statistics.js").Summary} Summary */
+/** @typedef {import("../ts/workload/statistics.js").Summary} Summary */
 /** @typedef {import("./rounds.mjs").MeasuredRow} MeasuredRow */
 
 /**

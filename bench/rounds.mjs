@@ -31,7 +31,7 @@ import { ratiosOf, summarize } from "../dist/bench.js";
  *
  * @typedef {{ wasm: import("blockpt").Bus, typescript: import("blockpt").Bus }} Buses
  *
- * @typedef {Row & { figures: Record<Subject, import("../ts/cli/bench/statistics.js").Summary>, ratios: Record<string, number> }} MeasuredRow
+ * @typedef {Row & { figures: Record<Subject, import("../ts/workload/statistics.js").Summary>, ratios: Record<string, number> }} MeasuredRow
  *
  * @typedef {object} Effort
  * @property {number} rounds

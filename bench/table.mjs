@@ -5,7 +5,7 @@ import picocolors from "picocolors";
 
 /** @typedef {Awaited<ReturnType<typeof import("./rounds.mjs").measureSection>>} MeasuredSection */
 /** @typedef {import("./rounds.mjs").MeasuredRow} MeasuredRow */
-/** @typedef {import("../ts/cli/bench/statistics.js").Summary} Summary */
+/** @typedef {import("../ts/workload/statistics.js").Summary} Summary */
 
 export const colour = picocolors.createColors(
   process.stdout.isTTY === true && (process.env.NO_COLOR ?? "") === "",

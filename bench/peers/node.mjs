@@ -9,9 +9,9 @@ import { DISC_BYTES } from "./jobs.mjs";
 
 /** @typedef {import("./jobs.mjs").PeerJob} PeerJob */
 /** @typedef {import("../../ts/cli/cleanup.js").Cleanup} Cleanup */
-/** @typedef {import("../../ts/cli/bench/places.js").Places} Places */
-/** @typedef {import("../../ts/cli/bench/load.js").Work} Work */
-/** @typedef {import("../../ts/cli/bench/load.js").Latencies} Latencies */
+/** @typedef {import("../../ts/workload/places.js").Places} Places */
+/** @typedef {import("../../ts/workload/load.js").Work} Work */
+/** @typedef {import("../../ts/workload/load.js").Latencies} Latencies */
 
 /**
  * @typedef {object} Request

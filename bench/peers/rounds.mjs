@@ -19,7 +19,7 @@ import { openOurs } from "./contestants.mjs";
 /** @typedef {import("./contestants.mjs").Contestant} Contestant */
 /** @typedef {import("./contestants.mjs").Turn} Turn */
 /** @typedef {import("../../ts/cli/bench/measure.js").Latency} Latency */
-/** @typedef {import("../../ts/cli/bench/statistics.js").Summary} Summary */
+/** @typedef {import("../../ts/workload/statistics.js").Summary} Summary */
 
 /**
  * @typedef {object} Effort

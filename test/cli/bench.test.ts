@@ -7,9 +7,9 @@ import picocolors from "picocolors";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Job, type JobLists, jobsOf, nameOf } from "../../ts/cli/bench/job.js";
 import type { Result } from "../../ts/cli/bench/measure.js";
-import { placesOf } from "../../ts/cli/bench/places.js";
 import { resultLines } from "../../ts/cli/bench/show.js";
-import { quantile, ratiosOf, summarize } from "../../ts/cli/bench/statistics.js";
+import { placesOf } from "../../ts/workload/places.js";
+import { quantile, ratiosOf, summarize } from "../../ts/workload/statistics.js";
 import { pattern } from "../api/rig.js";
 import { Place } from "./command-line.js";
 

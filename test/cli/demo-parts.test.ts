@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { checkCopy } from "../../ts/cli/demo/checks.js";
 import { firstDifference, firstFileDifference, pattern } from "../../ts/cli/demo/pattern.js";
-import { formatSize } from "../../ts/cli/listing.js";
+import { formatSize } from "../../ts/view/size.js";
 
 const MIB = 1024 * 1024;
 let directory: string;

@@ -4,9 +4,9 @@ import { createBus, Endpoint, MemoryDisc, type QueueStatistics, RootComplex } fr
 import picocolors from "picocolors";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { MachineReport } from "../../ts/cli/control/protocol.js";
-import { decodeRegisters, printable } from "../../ts/cli/inspect/decode.js";
 import { ratesOf } from "../../ts/cli/inspect/rates.js";
 import { reportLines } from "../../ts/cli/inspect/show.js";
+import { decodeRegisters, printable } from "../../ts/view/registers.js";
 import { CLI, Place, until } from "./command-line.js";
 import { NO_TERMINAL, openTerminal } from "./terminal.js";
 

@@ -22,8 +22,12 @@ const LAYERS: readonly (readonly string[])[] = [
   ["config"],
   ["index.ts"],
   ["testing"],
-  ["cli"],
+  ["view", "workload"],
+  ["cli", "site"],
 ];
+
+/** These use the library by its public names, and packages of npm, as any program does. */
+const PROGRAMS = ["view", "workload", "cli", "site"];
 
 /** What is bundled into the library from npm, each where it is wrapped and nowhere else. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -35,7 +39,7 @@ const layerOf = (room: string): number => LAYERS.findIndex((layer) => layer.incl
 
 function sources(folder: string): string[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts"))
+    .filter((name) => /\.tsx?$/.test(name))
     .map((name) => join(folder, name));
 }
 
@@ -61,7 +65,7 @@ test.each(files)("ts/%s imports only rooms below its own", (file) => {
       const other = target.replace(/\.js$/, ".ts");
       if (other === room) continue;
       expect(layerOf(other), `${file} imports ${specifier}`).toBeLessThan(layerOf(room));
-    } else if (room !== "cli" && PACKAGES[specifier] !== file) {
+    } else if (!PROGRAMS.includes(room) && PACKAGES[specifier] !== file) {
       expect(specifier, `${file} imports ${specifier}`).toMatch(/^node:/);
     }
   }

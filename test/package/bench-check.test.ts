@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Job } from "../../ts/cli/bench/job.js";
-import { ratiosOf, summarize } from "../../ts/cli/bench/statistics.js";
+import { ratiosOf, summarize } from "../../ts/workload/statistics.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 

@@ -8,7 +8,7 @@ import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Latency } from "../../ts/cli/bench/measure.js";
-import type { Summary } from "../../ts/cli/bench/statistics.js";
+import type { Summary } from "../../ts/workload/statistics.js";
 import { follow } from "../cli/follow.js";
 
 const PEERS = new URL("../../bench/peers.mjs", import.meta.url);

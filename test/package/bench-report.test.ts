@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Job } from "../../ts/cli/bench/job.js";
-import { summarize } from "../../ts/cli/bench/statistics.js";
+import { summarize } from "../../ts/workload/statistics.js";
 
 const program = (name: string): string =>
   fileURLToPath(new URL(`../../bench/${name}.mjs`, import.meta.url));

@@ -2,16 +2,8 @@
 
 import type { EngineKind } from "blockpt";
 import { type Command, InvalidArgumentError } from "commander";
-import {
-  APIS,
-  type Api,
-  type Job,
-  type JobLists,
-  jobsOf,
-  nameOf,
-  PATTERNS,
-  type Pattern,
-} from "./bench/job.js";
+import { APIS, type Api, PATTERNS, type Pattern } from "../workload/pattern.js";
+import { type Job, type JobLists, jobsOf, nameOf } from "./bench/job.js";
 import type { CommandContext } from "./demo.js";
 import { EXIT_CODES_HELP } from "./exit-code.js";
 import { createScreen } from "./screen.js";

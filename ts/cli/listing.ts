@@ -1,6 +1,7 @@
 // How `lspci` and `lsblk` show things: for the demo, and for the shell's commands of these names.
 
 import type { ConfigHeader } from "blockpt";
+import { formatSize } from "../view/size.js";
 
 /** The kernel's major number for block devices that have none of their own. */
 const BLOCK_EXTENDED_MAJOR = 259;
@@ -55,15 +56,6 @@ export interface ListingOptions {
   /** Sizes in bytes. */
   readonly bytes?: boolean;
   readonly noHeadings?: boolean;
-}
-
-/** A size as `lsblk` prints it: one decimal where it is not whole, and one letter. */
-export function formatSize(bytes: number): string {
-  const letters = "BKMGTPE";
-  let power = 0;
-  while (power < letters.length - 1 && bytes >= 1024 ** (power + 1)) power++;
-  const tenths = Math.round((bytes / 1024 ** power) * 10);
-  return `${tenths % 10 === 0 ? tenths / 10 : (tenths / 10).toFixed(1)}${letters[power]}`;
 }
 
 /** What the line of `lspci` is made of. */

@@ -3,8 +3,8 @@
 
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
+import { median } from "../../workload/statistics.js";
 import { ProbeState, ProbeWord } from "./hand-over-words.js";
-import { median } from "./statistics.js";
 
 const CHUNKS = 40;
 const HAND_OVERS = 100;

@@ -2,15 +2,8 @@
 // settings that jobs are made of.
 
 import type { EngineKind } from "blockpt";
-import { formatSize } from "../listing.js";
-
-/** How a request is made. */
-export const APIS = ["promise", "callback", "batch", "sync"] as const;
-export type Api = (typeof APIS)[number];
-
-/** What is done, as fio calls it. */
-export const PATTERNS = ["randread", "randwrite", "randrw", "read", "write", "rw"] as const;
-export type Pattern = (typeof PATTERNS)[number];
+import { formatSize } from "../../view/size.js";
+import type { Api, Pattern } from "../../workload/pattern.js";
 
 /** One thing to measure. */
 export interface Job {
@@ -45,16 +38,6 @@ export function jobsOf(lists: JobLists): Job[] {
   }
   const all = (jobs as Job[]).map((job) => (job.api === "sync" ? { ...job, depth: 1 } : job));
   return all.filter((job, index) => all.findIndex((each) => isSame(each, job)) === index);
-}
-
-export function isRandom({ pattern }: Pick<Job, "pattern">): boolean {
-  return pattern.startsWith("rand");
-}
-
-/** Share of reads, 0 to 1. */
-export function readShare({ pattern, readPercent }: Pick<Job, "pattern" | "readPercent">): number {
-  if (pattern === "randread" || pattern === "read") return 1;
-  return pattern === "randrw" || pattern === "rw" ? readPercent / 100 : 0;
 }
 
 /** A job in a line: what is said of all jobs alike is left out. */

@@ -3,8 +3,8 @@
 
 import { readSync, writeSync } from "node:fs";
 import type { Bus, RemoteDisk } from "blockpt";
+import { PLACES, type Places } from "../../workload/places.js";
 import type { Job } from "./job.js";
-import { PLACES, type Places } from "./places.js";
 
 /** Requests a second, measured for so many milliseconds. */
 export type Limit = (milliseconds: number) => number;

@@ -2,8 +2,8 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import { type BusHandle, openBus, type QueueHandle } from "blockpt";
+import { type LoadOptions, openLoad } from "../../workload/load.js";
 import { failureOf } from "../failure.js";
-import { type LoadOptions, openLoad } from "./load.js";
 
 /** What it is started with. */
 export interface LoadWorkerData {

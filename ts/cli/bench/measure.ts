@@ -4,11 +4,11 @@
 // it stays so does not count, unless all of them are so.
 
 import { build, type Histogram } from "hdr-histogram-js";
+import { ratiosOf, type Summary, summarize } from "../../workload/statistics.js";
 import { type Usage, watchProcessors } from "./conditions.js";
 import type { HandOverProbe } from "./hand-over.js";
 import type { Job } from "./job.js";
 import type { Measurable } from "./rig.js";
-import { ratiosOf, type Summary, summarize } from "./statistics.js";
 
 export interface Effort {
   readonly rounds: number;

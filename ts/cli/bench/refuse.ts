@@ -1,8 +1,9 @@
 // Which jobs are refused: those that would do harm, and those that make no sense.
 
+import { readShare } from "../../workload/pattern.js";
 import { CliError } from "../failure.js";
 import { discOf } from "./discs.js";
-import { type Job, readShare } from "./job.js";
+import type { Job } from "./job.js";
 
 /**
  * Throws for a job that cannot be, with what to do about it.

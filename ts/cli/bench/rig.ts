@@ -15,15 +15,22 @@ import {
   type RemoteDisk,
   RootComplex,
 } from "blockpt";
+import {
+  type Latencies,
+  type Load,
+  type LoadOptions,
+  openLoad,
+  type Work,
+} from "../../workload/load.js";
+import { readShare } from "../../workload/pattern.js";
+import { placesOf } from "../../workload/places.js";
 import type { Cleanup } from "../cleanup.js";
 import { CliError, type Failure } from "../failure.js";
 import type { Recording } from "../trace/recording.js";
 import { DiscFiles, discOf, openDisc } from "./discs.js";
-import { type Job, readShare } from "./job.js";
+import type { Job } from "./job.js";
 import { copyLimit, fileLimit, type Limit, type Target } from "./limit.js";
-import { type Latencies, type Load, type LoadOptions, openLoad, type Work } from "./load.js";
 import type { LoadOrder, LoadWorkerData } from "./load-worker.js";
-import { placesOf } from "./places.js";
 
 const MIB = 1024 * 1024;
 const LEAST_DESCRIPTORS = 64;

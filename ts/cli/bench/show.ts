@@ -2,11 +2,11 @@
 
 import Table from "cli-table3";
 import type picocolors from "picocolors";
+import { type Summary, summarize } from "../../workload/statistics.js";
 import type { Environment } from "./conditions.js";
 import { type DiscKind, discOf } from "./discs.js";
 import { nameOf } from "./job.js";
 import type { Result } from "./measure.js";
-import { type Summary, summarize } from "./statistics.js";
 
 /** What the limit of each kind of disc is; one that moves nothing has none. */
 const LIMITS: Readonly<Record<DiscKind, string>> = {

@@ -2,7 +2,8 @@
 // the checks and the table of throughput.
 
 import Table from "cli-table3";
-import { formatSize, lsblkLines, lspciLine } from "../listing.js";
+import { formatSize } from "../../view/size.js";
+import { lsblkLines, lspciLine } from "../listing.js";
 import type { Screen } from "../screen.js";
 import type { DiscSpec, FunctionSpec } from "./endpoint-worker.js";
 import type { Image } from "./image.js";

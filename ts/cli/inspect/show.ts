@@ -4,9 +4,9 @@ import type { DiscReport, EndpointReport, QueueReport, QueueStatistics } from "b
 import { BlkStatus, bitNames, DescriptorFlag, nameOf } from "blockpt/abi";
 import Table from "cli-table3";
 import type picocolors from "picocolors";
+import { decodeRegisters, hex, printable } from "../../view/registers.js";
+import { formatSize } from "../../view/size.js";
 import type { MachineReport } from "../control/protocol.js";
-import { formatSize } from "../listing.js";
-import { decodeRegisters, hex, printable } from "./decode.js";
 import { ratesOf, totalsOf } from "./rates.js";
 
 type Colors = ReturnType<typeof picocolors.createColors>;

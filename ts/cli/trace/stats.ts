@@ -3,10 +3,10 @@
 import { writeFile } from "node:fs/promises";
 import { plot } from "asciichart";
 import type picocolors from "picocolors";
+import { printable } from "../../view/registers.js";
+import { formatSize } from "../../view/size.js";
 import type { Cleanup } from "../cleanup.js";
-import { printable } from "../inspect/decode.js";
 import { table } from "../inspect/show.js";
-import { formatSize } from "../listing.js";
 import { createScreen } from "../screen.js";
 import { type FilterOptions, openTraceFile } from "./read.js";
 import { type Latencies, type Moment, statisticsOf, type TraceStatistics } from "./statistics.js";

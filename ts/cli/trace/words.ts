@@ -4,7 +4,7 @@ import type { TraceAnswer, TraceCommand, TraceDescriptor, TraceLost, TraceRecord
 import { type TraceAnswered, TraceRequests } from "blockpt";
 import { Command, EVENTS_QIDX } from "blockpt/abi";
 import type picocolors from "picocolors";
-import { hex, printable } from "../inspect/decode.js";
+import { hex, printable } from "../../view/registers.js";
 
 type Colors = ReturnType<typeof picocolors.createColors>;
 

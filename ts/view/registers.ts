@@ -15,7 +15,7 @@ import {
   SECTOR_BYTES,
   Status,
 } from "blockpt/abi";
-import { formatSize } from "../listing.js";
+import { formatSize } from "./size.js";
 
 /** A register, decoded. */
 export interface DecodedRegister {

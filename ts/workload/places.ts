@@ -1,6 +1,6 @@
 // Where a job's requests go: the same places, in the same order, for whoever is measured in a round.
 
-import { isRandom, type Job, readShare } from "./job.js";
+import { isRandom, readShare, type Shape } from "./pattern.js";
 
 /** Requests before the order begins again; a power of two. */
 export const PLACES = 16384;
@@ -19,7 +19,7 @@ export interface Places {
  * @param queue - counted from 0, through all discs of the job
  */
 export function placesOf(
-  job: Pick<Job, "pattern" | "readPercent" | "blockBytes" | "queues">,
+  job: Shape & { readonly blockBytes: number; readonly queues: number },
   sizeBytes: number,
   queue: number,
 ): Places {

@@ -1,4 +1,4 @@
-// The loops that are measured: a queue of a disk, kept as full as a job says, in each of its APIs.
+// The loops that keep a queue of a disk as full as is asked for, in each of its APIs.
 
 import {
   type BatchQueue,
@@ -10,8 +10,8 @@ import {
   type QueueHandle,
   type RemoteDisk,
 } from "blockpt";
-import { BlkStatus, Operation, SECTOR_BYTES } from "blockpt/abi";
-import type { Api } from "./job.js";
+import { BlkStatus, nameOf, Operation, SECTOR_BYTES } from "blockpt/abi";
+import type { Api } from "./pattern.js";
 import { PLACES, type Places } from "./places.js";
 
 /** What a queue did in a while. */
@@ -34,6 +34,8 @@ export interface LoadOptions {
   readonly depth: number;
   readonly blockBytes: number;
   readonly places: Places;
+  /** Hears of each request that failed; without it the first one ends the run. */
+  readonly onError?: ((error: unknown) => void) | undefined;
 }
 
 /** Requests between two looks at the clock; a power of two. */
@@ -61,7 +63,7 @@ export function openLoad(
     for (const buffer of buffers) queue.free(buffer);
     close();
   };
-  const parts = { queue, buffers, close: release, places: options.places };
+  const parts = { queue, buffers, close: release, ...options };
   switch (options.api) {
     case "promise":
       return new PromiseLoad(parts);
@@ -77,6 +79,13 @@ interface QueueLoadParts {
   readonly buffers: readonly Uint8Array[];
   readonly places: Places;
   readonly close: () => void;
+  readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+/** Without somebody who hears of errors, none is borne. */
+function failed(error: unknown, onError: LoadOptions["onError"]): void {
+  if (onError === undefined) throw error;
+  onError(error);
 }
 
 /** A promise a request, and a lane for each that is in flight. */
@@ -90,7 +99,7 @@ class PromiseLoad implements Load {
   }
 
   async run(milliseconds: number, latencies?: Latencies): Promise<Work> {
-    const { queue, buffers, places } = this.#parts;
+    const { queue, buffers, places, onError } = this.#parts;
     const { offsets, writes } = places;
     const startedAt = performance.now();
     const endAt = startedAt + milliseconds;
@@ -103,7 +112,11 @@ class PromiseLoad implements Load {
         if ((index & (PER_LOOK - 1)) === 0 && performance.now() > endAt) isRunning = false;
         const offset = offsets[index] as number;
         const begin = latencies === undefined ? 0 : performance.now();
-        await (writes[index] === 0 ? queue.read(buffer, offset) : queue.write(buffer, offset));
+        try {
+          await (writes[index] === 0 ? queue.read(buffer, offset) : queue.write(buffer, offset));
+        } catch (error) {
+          failed(error, onError);
+        }
         latencies?.((performance.now() - begin) * NANOSECONDS);
       }
     };
@@ -127,7 +140,7 @@ class CallbackLoad implements Load {
   }
 
   run(milliseconds: number, latencies?: Latencies): Promise<Work> {
-    const { queue, buffers, places } = this.#parts;
+    const { queue, buffers, places, onError } = this.#parts;
     const { offsets, writes } = places;
     const startedAt = performance.now();
     const endAt = startedAt + milliseconds;
@@ -145,7 +158,8 @@ class CallbackLoad implements Load {
         queue.submit(bio);
       };
       const ended = (bio: Bio): void => {
-        if (bio.error !== undefined) reject(bio.error);
+        if (bio.error !== undefined) onError?.(bio.error);
+        if (bio.error !== undefined && onError === undefined) reject(bio.error);
         else if (isRunning) submit(bio);
         else if (--running === 0) {
           this.#next = next;
@@ -186,7 +200,7 @@ class SyncLoad implements Load {
   }
 
   run(milliseconds: number, latencies?: Latencies): Work {
-    const { queue, buffers, places } = this.#parts;
+    const { queue, buffers, places, onError } = this.#parts;
     const { offsets, writes } = places;
     const buffer = buffers[0] as Uint8Array;
     const startedAt = performance.now();
@@ -198,8 +212,12 @@ class SyncLoad implements Load {
         const index = this.#next++ & MASK;
         const offset = offsets[index] as number;
         const begin = latencies === undefined ? 0 : performance.now();
-        if (writes[index] === 0) queue.readSync(buffer, offset);
-        else queue.writeSync(buffer, offset);
+        try {
+          if (writes[index] === 0) queue.readSync(buffer, offset);
+          else queue.writeSync(buffer, offset);
+        } catch (error) {
+          failed(error, onError);
+        }
         latencies?.((performance.now() - begin) * NANOSECONDS);
       }
       requests += PER_LOOK;
@@ -228,7 +246,7 @@ class BatchLoad implements Load {
 
   run(milliseconds: number, latencies?: Latencies): Work {
     const queue = this.#queue;
-    const { depth, blockBytes, places } = this.#options;
+    const { depth, blockBytes, places, onError } = this.#options;
     const { offsets, writes } = places;
     const address = this.#data.byteOffset;
     const begun = new Float64Array(depth);
@@ -250,7 +268,9 @@ class BatchLoad implements Load {
       const count = queue.wait();
       for (let index = 0; index < count; index++) {
         const slot = queue.tag(index);
-        if (queue.status(index) !== BlkStatus.OK) throw new Error("a request failed");
+        const status = queue.status(index);
+        if (status !== BlkStatus.OK)
+          failed(new Error(`a request failed: ${statusName(status)}`), onError);
         latencies?.((performance.now() - (begun[slot] as number)) * NANOSECONDS);
         if (isRunning) put(slot);
       }
@@ -267,4 +287,8 @@ class BatchLoad implements Load {
     this.#queue.free(this.#data);
     this.#queue.close();
   }
+}
+
+function statusName(status: number): string {
+  return nameOf(BlkStatus, status) ?? `status ${status}`;
 }
