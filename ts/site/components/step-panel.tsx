@@ -1,0 +1,137 @@
+// Single steps: one descriptor, what it is to say, and what becomes of it.
+
+import { Operation } from "blockpt/abi";
+import { beginSteps, leaveSteps, step } from "../actions.js";
+import { EXAMPLES, STAGE_WORDS, STAGES, type StepRequest } from "../model/step.js";
+import { busy, phase, stepRequest, stepView } from "../state.js";
+import { Choice, Field, NumberField } from "./field.js";
+import { StepDescriptor } from "./step-descriptor.js";
+import { StepRings } from "./step-rings.js";
+
+const UNKNOWN_OPERATION = 42;
+const OPERATIONS = [
+  ...Object.entries(Operation).map(([text, value]) => ({ value: value as number, text })),
+  { value: UNKNOWN_OPERATION, text: `${UNKNOWN_OPERATION}, unknown` },
+];
+
+function change(changes: Partial<StepRequest>): void {
+  stepRequest.value = { ...stepRequest.value, ...changes };
+}
+
+export function StepPanel() {
+  const view = stepView.value;
+  if (view === undefined) return <Begin />;
+  const isBusy = busy.value !== "";
+  return (
+    <div class="steps">
+      <Request isDisabled={view.stage !== "free" || isBusy} />
+      <ol class="stages">
+        {STAGES.map((stage) => (
+          <li key={stage} aria-current={stage === view.stage ? "step" : undefined}>
+            {stage}
+          </li>
+        ))}
+      </ol>
+      <div class="buttons">
+        <button type="button" class="main" disabled={isBusy} onClick={() => void step()}>
+          {STAGE_WORDS[view.stage].next}
+        </button>
+        <button
+          type="button"
+          disabled={isBusy || view.stage !== "free"}
+          onClick={() => void leaveSteps()}
+        >
+          End single steps
+        </button>
+      </div>
+      <p class="story" role="status">
+        {STAGE_WORDS[view.stage].done}
+      </p>
+      <StepDescriptor view={view} />
+      <StepRings view={view} />
+    </div>
+  );
+}
+
+function Begin() {
+  const isReady = phase.value === "exported" || phase.value === "attached";
+  return (
+    <>
+      <p class="hint">
+        The root complex leaves, and you are the driver: a queue of 16 descriptors, and one of them
+        at a time, byte by byte. What you ask for may be wrong; the endpoint has to answer all the
+        same.
+      </p>
+      <div class="buttons">
+        <button
+          type="button"
+          class="main"
+          disabled={!isReady || busy.value !== ""}
+          onClick={() => void beginSteps()}
+        >
+          Begin single steps
+        </button>
+        {!isReady && <small>Export a disc first.</small>}
+        {phase.value === "attached" && <small>This detaches the disk.</small>}
+      </div>
+    </>
+  );
+}
+
+function Request({ isDisabled }: { isDisabled: boolean }) {
+  const { opf, startSector, lenBytes, text } = stepRequest.value;
+  return (
+    <fieldset disabled={isDisabled} class="request">
+      <legend class="unseen">What the descriptor is to ask for</legend>
+      <div class="examples">
+        {EXAMPLES.map(({ name, request }) => (
+          <button
+            key={name}
+            type="button"
+            onClick={() => {
+              stepRequest.value = request;
+            }}
+          >
+            {name}
+          </button>
+        ))}
+      </div>
+      <div class="fields">
+        <Choice
+          label="Operation"
+          value={opf}
+          options={OPERATIONS}
+          onChange={(value) => change({ opf: value })}
+        />
+        <Field label="First sector">
+          <input
+            type="text"
+            inputMode="numeric"
+            pattern="[0-9]+"
+            value={String(startSector)}
+            onInput={({ currentTarget: { value } }) => {
+              if (/^\d{1,20}$/.test(value))
+                change({ startSector: BigInt.asUintN(64, BigInt(value)) });
+            }}
+          />
+        </Field>
+        <NumberField
+          label="Length"
+          unit="bytes"
+          value={lenBytes}
+          min={0}
+          max={0xffff_ffff}
+          onChange={(value) => change({ lenBytes: Number.isNaN(value) ? 0 : value >>> 0 })}
+        />
+        <Field label="Data to write">
+          <input
+            type="text"
+            value={text}
+            disabled={opf !== Operation.WRITE}
+            onInput={(event) => change({ text: event.currentTarget.value })}
+          />
+        </Field>
+      </div>
+    </fieldset>
+  );
+}
