@@ -18,9 +18,17 @@ export function coloursNow(): Colours {
 
 const FONT = { fontFamily: "system-ui, sans-serif", fontSize: 12 };
 
+/** An axis has round numbers, and no room for zeros behind a point. */
+const short = (text: string): string => text.replace(/\.0+(?=\D|$)/, "");
+
 export function valueAxis(colours: Colours, format: (value: number) => string) {
   return {
-    axisLabel: { color: colours.muted, formatter: format, hideOverlap: true, ...FONT },
+    axisLabel: {
+      color: colours.muted,
+      formatter: (value: number) => short(format(value)),
+      hideOverlap: true,
+      ...FONT,
+    },
     axisLine: { show: false },
     axisTick: { show: false },
     splitLine: { lineStyle: { color: colours.grid } },

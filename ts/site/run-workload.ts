@@ -64,7 +64,7 @@ async function tick(loads: Loads, blockBytes: number): Promise<void> {
   while (isWanted) {
     const ticks = await loads.run(TICK_MS, TIMED_SHARE);
     const sample = sampleOf(ticks, blockBytes, (performance.now() - startedAt) / 1000);
-    const requests = ticks.reduce((sum, each) => sum + each.requests, 0);
+    const requests = ticks.reduce((sum, each) => sum + each.requests + each.others, 0);
     state.samples.value = [...state.samples.value.slice(1 - KEPT_SAMPLES), sample];
     state.summary.value = withSample(state.summary.value, sample, requests);
     const first = ticks.find(({ firstError }) => firstError !== undefined)?.firstError;

@@ -9,7 +9,7 @@ import type { ComparisonRow } from "./model/comparison.js";
 import { type Environment, environmentHere, lacksOf } from "./model/environment.js";
 import { type LogEntry, type LogKind, withEntry } from "./model/log.js";
 import type { RegisterRow } from "./model/registers.js";
-import type { Positions, QueuePlace } from "./model/rings.js";
+import type { QueuePlace, Trail } from "./model/rings.js";
 import { NOTHING, type Sample, type Summary } from "./model/series.js";
 import type { SourceForm } from "./model/source.js";
 import { FIRST_REQUEST, type StepRequest } from "./model/step.js";
@@ -53,7 +53,7 @@ export const registers = signal<readonly RegisterRow[]>([]);
 export const disc = signal<DiscFacts | undefined>(undefined);
 export const queues = signal<readonly QueueView[]>([]);
 /** Of each queue, by its index. */
-export const positions = signal<readonly (Positions | undefined)[]>([]);
+export const trails = signal<readonly Trail[]>([]);
 
 export const settings = signal<WorkloadSettings>({
   mode: "promises",

@@ -4,7 +4,7 @@
 import { REGISTERS_BYTES } from "blockpt/abi";
 import type { Machine } from "./machine/machine.js";
 import { registerRows, takeChanges } from "./model/registers.js";
-import { readPositions, samePositions } from "./model/rings.js";
+import { isAtRest, readPositions, withPositions } from "./model/rings.js";
 import * as state from "./state.js";
 
 const ASK_MS = 300;
@@ -46,18 +46,20 @@ export function watch(machine: Machine, onLost: (error: unknown) => void): () =>
     cancelAnimationFrame(frame);
     state.registers.value = [];
     state.queues.value = [];
-    state.positions.value = [];
+    state.trails.value = [];
     state.disc.value = undefined;
     state.faults.value = [];
   };
 }
 
 function lookAtRings(words: Uint16Array): void {
-  const before = state.positions.value;
+  const before = state.trails.value;
   const now = state.queues.value.map(({ place }) => readPositions(words, place));
   const isSame =
-    now.length === before.length && now.every((each, at) => samePositions(before[at], each));
-  if (!isSame) state.positions.value = now;
+    now.length === before.length && now.every((each, at) => isAtRest(before[at], each));
+  if (isSame) return;
+  const isOther = now.length !== before.length;
+  state.trails.value = now.map((each, at) => withPositions(isOther ? undefined : before[at], each));
 }
 
 function takeReport(

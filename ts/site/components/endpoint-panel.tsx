@@ -1,6 +1,7 @@
 // The endpoint's side: which disc, and whether it is exported.
 
 import type { EngineChoice } from "blockpt";
+import { SECTOR_BYTES } from "blockpt/abi";
 import { formatSize } from "../../view/size.js";
 import { exportDisc, stop } from "../actions.js";
 import { sourceOf } from "../model/source.js";
@@ -27,27 +28,37 @@ const QUEUES = [1, 2, 4, 7].map((value) => ({ value, text: `${value} + the page'
 
 export function EndpointPanel() {
   const isEmpty = phase.value === "empty";
+  const source = sourceOf(sourceForm.value);
+  const why = isEmpty && typeof source === "string" ? source : undefined;
+  const doing = { exporting: "Exporting…", stopping: "Stopping…" }[busy.value];
   return (
     <section class="card" aria-labelledby="endpoint-title">
       <h2 id="endpoint-title">
         Endpoint <span>exports a disc</span>
       </h2>
-      {isEmpty ? <ExportForm /> : <Exported />}
+      {/* One form and one button for both, which keeps the focus. */}
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void (isEmpty ? exportDisc() : stop());
+        }}
+      >
+        <div key="what">{isEmpty ? <ExportFields /> : <Facts />}</div>
+        <div key="buttons" class="buttons">
+          <button type="submit" class={isEmpty ? "main" : ""} disabled={why !== undefined}>
+            {doing ?? (isEmpty ? "Export" : "Stop")}
+          </button>
+          <small>{isEmpty ? why : "takes the link down, and the disc away"}</small>
+        </div>
+      </form>
     </section>
   );
 }
 
-function ExportForm() {
-  const source = sourceOf(sourceForm.value);
-  const isReady = typeof source !== "string";
+function ExportFields() {
   const { hasWasm } = environment.value;
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault();
-        void exportDisc();
-      }}
-    >
+    <>
       <SourceFields />
       <div class="fields">
         <Choice
@@ -77,53 +88,29 @@ function ExportForm() {
           <span>read-only</span>
         </label>
       </div>
-      <div class="buttons">
-        <button type="submit" class="main" disabled={!isReady || busy.value !== ""}>
-          {busy.value === "exporting" ? "Exporting…" : "Export"}
-        </button>
-        {!isReady && <small>{source}</small>}
-      </div>
-    </form>
+    </>
   );
 }
 
-function Exported() {
+function Facts() {
   const facts = disc.value;
+  const rows: [string, string][] = [["disc", `/dev/${machine.value?.options.name}`]];
+  if (facts !== undefined) {
+    const { sectors, kind, features } = facts;
+    rows.push(
+      ["size", `${formatSize(sectors * SECTOR_BYTES)}, ${sectors} sectors`],
+      ["kind", `${kind}${facts.readOnly ? ", read-only" : ""}`],
+      ["offers", features.join(" ")],
+    );
+  }
   return (
-    <>
-      <dl class="facts">
-        <div>
-          <dt>disc</dt>
-          <dd>/dev/{machine.value?.options.name}</dd>
+    <dl class="facts">
+      {rows.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
         </div>
-        {facts && (
-          <>
-            <div>
-              <dt>size</dt>
-              <dd>
-                {formatSize(facts.sectors * 512)}, {facts.sectors} sectors
-              </dd>
-            </div>
-            <div>
-              <dt>kind</dt>
-              <dd>
-                {facts.kind}
-                {facts.readOnly && ", read-only"}
-              </dd>
-            </div>
-            <div>
-              <dt>offers</dt>
-              <dd>{facts.features.join(" ")}</dd>
-            </div>
-          </>
-        )}
-      </dl>
-      <div class="buttons">
-        <button type="button" disabled={busy.value !== ""} onClick={() => void stop()}>
-          Stop
-        </button>
-        <small>takes the link down, and the disc away</small>
-      </div>
-    </>
+      ))}
+    </dl>
   );
 }

@@ -3,7 +3,7 @@
 import { parseFault } from "blockpt";
 import { useState } from "preact/hooks";
 import { rulesOf, setFaults } from "../actions.js";
-import { busy, faults, faultText, phase } from "../state.js";
+import { faults, faultText, phase } from "../state.js";
 import { LinkFaultFields } from "./link-fault-fields.js";
 
 const EXAMPLES = [
@@ -71,16 +71,12 @@ function Rules({ isReady }: { isReady: boolean }) {
         {why}
       </p>
       <div class="buttons">
-        <button
-          type="submit"
-          class="main"
-          disabled={!isReady || why !== undefined || busy.value !== ""}
-        >
+        <button type="submit" class="main" disabled={!isReady || why !== undefined}>
           Apply the rules
         </button>
         <button
           type="button"
-          disabled={!isReady || busy.value !== ""}
+          disabled={!isReady}
           onClick={() => {
             type("");
             void setFaults("");

@@ -3,7 +3,7 @@
 import type { LinkFaults } from "blockpt";
 import { useState } from "preact/hooks";
 import { setLinkFaults } from "../actions.js";
-import { busy, linkFaults } from "../state.js";
+import { linkFaults } from "../state.js";
 
 /** A switch, and what it means. */
 interface Switch {
@@ -35,7 +35,7 @@ export function LinkFaultFields({ isReady }: { isReady: boolean }) {
             <input
               type="checkbox"
               checked={isReady && chosen.includes(name)}
-              disabled={!isReady || busy.value !== ""}
+              disabled={!isReady}
               onChange={(event) => toggle(name, event.currentTarget.checked)}
             />
             <span>{name}</span>

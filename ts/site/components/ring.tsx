@@ -1,13 +1,20 @@
 // A queue as two rings: how far the driver has written on the outer one, how far the device on the inner one, and
 // between the two what is in flight.
 
-import { arcPath, describeRings, type Positions, pointAt, slotDashes } from "../model/rings.js";
+import {
+  arcPath,
+  describeRings,
+  mostInFlight,
+  pointAt,
+  slotDashes,
+  type Trail,
+} from "../model/rings.js";
 
 export interface RingProps {
   readonly queue: number;
   readonly title: string;
   readonly numDescriptors: number;
-  readonly positions: Positions | undefined;
+  readonly trail: Trail | undefined;
   readonly isOff?: boolean;
 }
 
@@ -15,13 +22,14 @@ const OUTER = 78;
 const INNER = 62;
 const MARK = 5;
 
-export function Ring({ queue, title, numDescriptors, positions, isOff = false }: RingProps) {
-  const { driverIdx = 0, deviceIdx = 0, inFlight = 0, gone = false } = positions ?? {};
+export function Ring({ queue, title, numDescriptors, trail, isOff = false }: RingProps) {
+  const positions = trail?.positions;
+  const { driverIdx = 0, deviceIdx = 0, gone = false } = positions ?? {};
   const turn = (idx: number): number => (idx < numDescriptors ? idx / numDescriptors : 0);
   const label =
     positions === undefined ? "No queue" : describeRings(queue, numDescriptors, positions);
   const from = turn(deviceIdx);
-  const turns = inFlight / numDescriptors;
+  const frames = trail === undefined ? [] : [...trail.earlier, trail.positions];
   return (
     <figure class={isOff ? "ring is-off" : "ring"}>
       <svg viewBox="-96 -96 192 192" role="img" aria-label={label}>
@@ -37,7 +45,14 @@ export function Ring({ queue, title, numDescriptors, positions, isOff = false }:
           stroke-dasharray={slotDashes(INNER, numDescriptors)}
           transform="rotate(-90)"
         />
-        <path class="flight" d={arcPath(OUTER, from, turns)} />
+        {frames.map((frame, age) => (
+          <path
+            key={age}
+            class="flight"
+            opacity={((age + 1) / frames.length) ** 2}
+            d={arcPath(OUTER, turn(frame.deviceIdx), (frame.inFlight ?? 0) / numDescriptors)}
+          />
+        ))}
         {!isOff && !gone && (
           <>
             <Mark kind="driver" radius={OUTER + 10} turn={turn(driverIdx)} />
@@ -45,7 +60,7 @@ export function Ring({ queue, title, numDescriptors, positions, isOff = false }:
           </>
         )}
         <text class="count" y="4">
-          {isOff ? "–" : gone ? "gone" : inFlight}
+          {isOff ? "–" : gone ? "gone" : trail === undefined ? 0 : mostInFlight(trail)}
         </text>
         <text class="unit" y="22">
           in flight

@@ -2,7 +2,7 @@
 
 import { BlkStatus, nameOf } from "blockpt/abi";
 import { describeRings } from "../model/rings.js";
-import { phase, positions, queues } from "../state.js";
+import { phase, queues, trails } from "../state.js";
 import { Ring } from "./ring.js";
 
 const MOST_LISTED = 8;
@@ -25,7 +25,7 @@ function Idle() {
       : "No queue is set: the driver says where its queues are when it attaches.";
   return (
     <div class="ring-row">
-      <Ring queue={0} title="no queue" numDescriptors={16} positions={undefined} isOff />
+      <Ring queue={0} title="no queue" numDescriptors={16} trail={undefined} isOff />
       <p class="hint">{why}</p>
     </div>
   );
@@ -41,7 +41,7 @@ function Queues() {
             queue={index}
             title={titleOf(index)}
             numDescriptors={place.numDescriptors}
-            positions={positions.value[at]}
+            trail={trails.value[at]}
           />
         ))}
       </div>
@@ -65,10 +65,11 @@ function InFlight() {
       <summary>In numbers, and the descriptors in flight</summary>
       <ul>
         {queues.value.map(({ index, place }, at) => {
-          const known = positions.value[at];
+          const known = trails.value[at]?.positions;
           return known && <li key={index}>{describeRings(index, place.numDescriptors, known)}</li>;
         })}
       </ul>
+      <p class="hint">In the drawings is the most that was in flight in one of the last frames.</p>
       <table>
         <thead>
           <tr>

@@ -19,41 +19,49 @@ export function RootComplexPanel() {
 }
 
 function Inside() {
-  const isBusy = busy.value !== "";
   switch (phase.value) {
     case "empty":
       return <p class="hint">Export a disc first: there is no endpoint on the bus yet.</p>;
     case "stepping":
       return <p class="hint">It has left the endpoint: you are the driver, under Single step.</p>;
-    case "exported":
-      return (
-        <div class="fields">
-          <Choice
-            label="Descriptors a queue"
-            value={numDescriptors.value}
-            options={DESCRIPTORS}
-            onChange={(chosen) => {
-              numDescriptors.value = chosen;
-            }}
-          />
-          <div class="buttons">
-            <button type="button" class="main" disabled={isBusy} onClick={() => void attach()}>
-              {busy.value === "attaching" ? "Attaching…" : "Attach"}
-            </button>
-          </div>
-        </div>
-      );
     default:
-      return (
-        <>
-          <div class="buttons">
-            <strong class="disk">/dev/pci-rd-{machine.value?.options.name}</strong>
-            <button type="button" disabled={isBusy} onClick={() => void detach()}>
-              Detach
-            </button>
-          </div>
-          <SectorPanel />
-        </>
-      );
+      return <AttachForm />;
   }
+}
+
+function AttachForm() {
+  const isAttached = phase.value === "attached";
+  const doing = { attaching: "Attaching…", detaching: "Detaching…" }[busy.value];
+  return (
+    <>
+      {/* One button for both, which keeps the focus. */}
+      <form
+        key="attach"
+        class="attach"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void (isAttached ? detach() : attach());
+        }}
+      >
+        <div key="what">
+          {isAttached ? (
+            <strong class="disk">/dev/pci-rd-{machine.value?.options.name}</strong>
+          ) : (
+            <Choice
+              label="Descriptors a queue"
+              value={numDescriptors.value}
+              options={DESCRIPTORS}
+              onChange={(chosen) => {
+                numDescriptors.value = chosen;
+              }}
+            />
+          )}
+        </div>
+        <button key="button" type="submit" class={isAttached ? "" : "main"}>
+          {doing ?? (isAttached ? "Detach" : "Attach")}
+        </button>
+      </form>
+      {isAttached && <SectorPanel />}
+    </>
+  );
 }

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { readSector, writeSector } from "../actions.js";
 import { hexLines } from "../model/descriptor-view.js";
-import { busy, disc, sector } from "../state.js";
+import { disc, sector } from "../state.js";
 import { Field, NumberField } from "./field.js";
 import { Scroll } from "./scroll.js";
 
@@ -13,7 +13,7 @@ export function SectorPanel() {
   const [number, setNumber] = useState(0);
   const [text, setText] = useState("hello");
   const sectors = disc.value?.sectors ?? 1;
-  const isBad = !Number.isInteger(number) || number < 0 || number >= sectors || busy.value !== "";
+  const isBad = !Number.isInteger(number) || number < 0 || number >= sectors;
   return (
     <div class="sector">
       <div class="fields">

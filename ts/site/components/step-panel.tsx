@@ -2,9 +2,11 @@
 
 import { Operation } from "blockpt/abi";
 import { beginSteps, leaveSteps, step } from "../actions.js";
+import type { StepView } from "../machine/stepper.js";
 import { EXAMPLES, STAGE_WORDS, STAGES, type StepRequest } from "../model/step.js";
-import { busy, phase, stepRequest, stepView } from "../state.js";
+import { phase, stepRequest, stepView } from "../state.js";
 import { Choice, Field, NumberField } from "./field.js";
+import { useFocus } from "./focus.js";
 import { StepDescriptor } from "./step-descriptor.js";
 import { StepRings } from "./step-rings.js";
 
@@ -21,10 +23,14 @@ function change(changes: Partial<StepRequest>): void {
 export function StepPanel() {
   const view = stepView.value;
   if (view === undefined) return <Begin />;
-  const isBusy = busy.value !== "";
+  return <Steps view={view} />;
+}
+
+function Steps({ view }: { view: StepView }) {
+  const button = useFocus();
   return (
     <div class="steps">
-      <Request isDisabled={view.stage !== "free" || isBusy} />
+      <Request isDisabled={view.stage !== "free"} />
       <ol class="stages">
         {STAGES.map((stage) => (
           <li key={stage} aria-current={stage === view.stage ? "step" : undefined}>
@@ -33,14 +39,10 @@ export function StepPanel() {
         ))}
       </ol>
       <div class="buttons">
-        <button type="button" class="main" disabled={isBusy} onClick={() => void step()}>
+        <button ref={button} type="button" class="main" onClick={() => void step()}>
           {STAGE_WORDS[view.stage].next}
         </button>
-        <button
-          type="button"
-          disabled={isBusy || view.stage !== "free"}
-          onClick={() => void leaveSteps()}
-        >
+        <button type="button" disabled={view.stage !== "free"} onClick={() => void leaveSteps()}>
           End single steps
         </button>
       </div>
@@ -54,6 +56,7 @@ export function StepPanel() {
 }
 
 function Begin() {
+  const button = useFocus();
   const isReady = phase.value === "exported" || phase.value === "attached";
   return (
     <>
@@ -66,7 +69,8 @@ function Begin() {
         <button
           type="button"
           class="main"
-          disabled={!isReady || busy.value !== ""}
+          ref={button}
+          disabled={!isReady}
           onClick={() => void beginSteps()}
         >
           Begin single steps

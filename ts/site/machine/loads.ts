@@ -88,6 +88,7 @@ function sumOf(ticks: readonly Tick[]): Tick {
     ticks.reduce((total, tick) => total + value(tick), 0);
   return {
     requests: sum(({ requests }) => requests),
+    others: sum(({ others }) => others),
     milliseconds: sum(({ milliseconds }) => milliseconds),
     errors: sum(({ errors }) => errors),
     firstError: ticks.find(({ firstError }) => firstError !== undefined)?.firstError,

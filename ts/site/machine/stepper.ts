@@ -11,6 +11,8 @@ const DESCRIPTORS = 16;
 const DATA_OFFSET = 1024 * 1024;
 /** Shown of the data. */
 const SHOWN_BYTES = 64;
+const ANSWER_MS = 5000;
+const LOOK_MS = 4;
 const FEATURES =
   Feature.DOORBELL | Feature.FLUSH | Feature.DISCARD | Feature.WRITE_ZEROES | Feature.FUA;
 
@@ -85,9 +87,11 @@ export class Stepper {
         this.#driverSlot = queue.driverPosition;
         this.#deviceSlot = queue.devicePosition;
         queue.push(this.#index);
+        this.#stage = "published";
         await this.#answered();
-        break;
+        return;
       case "published":
+        await this.#answered();
         queue.take();
         break;
       case "taken":
@@ -131,11 +135,14 @@ export class Stepper {
     if (opf === Operation.WRITE) data.set(new TextEncoder().encode(text).subarray(0, room));
   }
 
-  /** Looks until the endpoint has moved its ring, once a frame: faults may keep it for long. */
+  /** Looks until the endpoint has moved its ring: a fault may keep it for long. */
   async #answered(): Promise<void> {
-    const before = this.#queue.deviceIdx;
-    while (this.#queue.deviceIdx === before) {
-      await new Promise((resolve) => setTimeout(resolve, 4));
+    const deadline = performance.now() + ANSWER_MS;
+    while (this.#queue.deviceIdx === this.#queue.devicePosition) {
+      if (performance.now() > deadline) {
+        throw new Error(`the endpoint has not answered in ${ANSWER_MS / 1000} s: look again`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   }
 }

@@ -15,14 +15,17 @@ export async function tickOf(
   const work = await load.run(milliseconds * (1 - timedShare));
   const latencies = new Float64Array(timedShare > 0 ? MOST_TIMED : 0);
   let timed = 0;
+  let others = 0;
   if (timedShare > 0) {
-    await load.run(milliseconds * timedShare, (nanoseconds) => {
+    const extra = await load.run(milliseconds * timedShare, (nanoseconds) => {
       if (timed < MOST_TIMED) latencies[timed++] = nanoseconds / 1000;
     });
+    others = extra.requests;
   }
   const errors = takeErrors();
   return {
     requests: work.requests,
+    others,
     milliseconds: work.milliseconds,
     latencies: latencies.slice(0, timed),
     errors: errors.length,

@@ -32,7 +32,34 @@ export function readPositions(bar: Uint16Array, place: QueuePlace): Positions {
   };
 }
 
-export function samePositions(one: Positions | undefined, other: Positions): boolean {
+/** Frames that are still seen a little: at a frame's moment all may be answered, and nothing of it is to be seen. */
+const TRAIL = 12;
+
+/** What was in flight in the last frames, the latest last. */
+export interface Trail {
+  readonly positions: Positions;
+  readonly earlier: readonly Positions[];
+}
+
+export function withPositions(trail: Trail | undefined, positions: Positions): Trail {
+  if (trail === undefined) return { positions, earlier: [] };
+  return { positions, earlier: [...trail.earlier, trail.positions].slice(-TRAIL) };
+}
+
+/** Whether there is nothing new to be seen. */
+export function isAtRest(trail: Trail | undefined, now: Positions): boolean {
+  return (
+    trail?.earlier.every((each) => samePositions(each, now)) === true &&
+    samePositions(trail.positions, now)
+  );
+}
+
+/** The most that was in flight in one of the last frames. */
+export function mostInFlight({ positions, earlier }: Trail): number {
+  return Math.max(...[...earlier, positions].map(({ inFlight = 0 }) => inFlight));
+}
+
+function samePositions(one: Positions | undefined, other: Positions): boolean {
   return one?.driverIdx === other.driverIdx && one.deviceIdx === other.deviceIdx;
 }
 

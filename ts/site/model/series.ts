@@ -4,8 +4,11 @@ import { quantile } from "../../workload/statistics.js";
 
 /** What a load did in a tick. */
 export interface Tick {
+  /** Requests that were not timed, and how long they took together. */
   readonly requests: number;
   readonly milliseconds: number;
+  /** Requests besides: those that were timed. */
+  readonly others: number;
   readonly errors: number;
   /** What the first of them said. */
   readonly firstError: string | undefined;
@@ -28,6 +31,7 @@ export interface Sample {
 
 export interface Summary {
   readonly seconds: number;
+  readonly samples: number;
   readonly requests: number;
   readonly errors: number;
   readonly last: Sample | undefined;
@@ -59,6 +63,7 @@ export function sampleOf(ticks: readonly Tick[], blockBytes: number, seconds: nu
 
 export const NOTHING: Summary = {
   seconds: 0,
+  samples: 0,
   requests: 0,
   errors: 0,
   last: undefined,
@@ -68,13 +73,15 @@ export const NOTHING: Summary = {
 
 /** The summary with one sample more. */
 export function withSample(summary: Summary, sample: Sample, requests: number): Summary {
-  const total = summary.requests + requests;
+  const samples = summary.samples + 1;
   return {
     seconds: sample.seconds,
-    requests: total,
+    samples,
+    requests: summary.requests + requests,
     errors: summary.errors + sample.errors,
     last: sample,
-    meanIops: sample.seconds > 0 ? total / sample.seconds : 0,
+    // Of the samples, as what is done between two ticks is no part of the load.
+    meanIops: summary.meanIops + (sample.iops - summary.meanIops) / samples,
     mostIops: Math.max(summary.mostIops, sample.iops),
   };
 }
