@@ -33,6 +33,13 @@ export function needBrowser({ skip }: TestContext): void {
   skip(!hasBrowser, "no chromium here: Debian's package is chromium");
 }
 
+/** Starts the browser. */
+export function launchBrowser(): Promise<Browser> {
+  // Debian's own user may start it with a sandbox; root, as in containers, may not.
+  const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
+  return chromium.launch({ executablePath, args });
+}
+
 /** A browser with a server of the built library. */
 export class BrowserRig {
   readonly browser: Browser;
@@ -56,9 +63,7 @@ export class BrowserRig {
       serve(url, response);
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    // Debian's own user may start it with a sandbox; root, as in containers, may not.
-    const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-    const browser = await chromium.launch({ executablePath, args });
+    const browser = await launchBrowser();
     const { port } = server.address() as AddressInfo;
     return new BrowserRig(browser, `http://localhost:${port}`, async () => {
       await browser.close();

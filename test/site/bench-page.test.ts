@@ -1,0 +1,227 @@
+// The bench page, used as a person does: that it does what it says. How fast anything is, no test says.
+
+import { afterAll, afterEach, expect, type TestContext, test } from "vitest";
+import { needBrowser } from "../browser/rig.js";
+import { SiteRig } from "./rig.js";
+
+let opened: Promise<SiteRig> | undefined;
+
+async function open(context: TestContext): Promise<SiteRig> {
+  needBrowser(context);
+  opened ??= SiteRig.open();
+  return opened;
+}
+
+afterEach(async () => {
+  expect((await opened)?.complaints.splice(0) ?? []).toEqual([]);
+});
+afterAll(async () => (await opened)?.close());
+
+test("a memory disc is exported, attached, written, read and detached, and the log tells it as the user guide does", async (context) => {
+  const rig = await open(context);
+  await rig.use(async (site) => {
+    const { page } = site;
+    await site.attach();
+    expect(await site.register("magic")).toEqual(["0x636f6e74", "ok"]);
+    expect(await site.register("num_sectors")).toEqual([
+      "0x0000000000020000",
+      "131072 sectors, 64M",
+    ]);
+    expect(await site.register("num_desc")).toEqual(["0x00000040", "64 descriptors"]);
+    await page.getByLabel("Sector", { exact: true }).fill("7");
+    await page.getByLabel("Text", { exact: true }).fill("seen on the disk");
+    await site.press("Write");
+    await page.getByText("|seen on the disk|").waitFor();
+    await page.getByLabel("Sector", { exact: true }).fill("8");
+    await site.press("Read");
+    await page.getByText("00001000  00 00").waitFor();
+    await page.getByLabel("Sector", { exact: true }).fill("7");
+    await site.press("Read");
+    await page.getByText("00000e00  73 65 65 6e").waitFor();
+    await site.press("Detach");
+    await site.press("Stop");
+    await site.sees("Export");
+    const log = await site.log();
+    const told = [
+      "# mkdir functions/pci_epf_blockpt/func1",
+      "# echo /dev/ram0 > functions/pci_epf_blockpt/func1/ram0/disc_name",
+      "# echo 1 > controllers/44100000.pcie/start",
+      "# insmod pci-remote-disk.ko",
+      "pci-remote-disk 0001:01:00.0: Found /dev/ram0",
+      "pci-remote-disk 0001:01:00.0: ram0: Setting queue addr. #Descriptors 64 (1808 Bytes)",
+      "pci-remote-disk 0001:01:00.0: /dev/ram0 capacity 0x20000",
+      "# echo 0 > /sys/kernel/config/pci_remote_disk/ram0/attach",
+      "# echo 0 > controllers/44100000.pcie/start",
+    ];
+    expect(told.filter((line) => !log.includes(line))).toEqual([]);
+  });
+});
+
+test.for([
+  ["wasm", "Promises, in a worker", "8"],
+  ["wasm", "Promises, in this page", "8"],
+  ["wasm", "Synchronous, in a worker", "1"],
+  ["typescript", "Promises, in a worker", "8"],
+  ["typescript", "Synchronous, in a worker", "8"],
+] as const)("a workload on engine %s: %s, depth %s", async ([engine, mode, depth], context) => {
+  const rig = await open(context);
+  await rig.use(async (site) => {
+    const { page } = site;
+    await page.getByLabel("Engine").selectOption(engine);
+    await site.attach();
+    await page.getByText(`engine ${engine}`, { exact: true }).waitFor();
+    await page.getByLabel("How").selectOption(mode);
+    await page.getByLabel("Depth").selectOption(depth);
+    await site.press("Start the workload");
+    await page.getByText("The last samples in numbers").click();
+    const rows = page.locator("details.numbers table").last().locator("tbody tr");
+    await rows.nth(2).waitFor();
+    await site.press("Stop the workload");
+    await site.sees("Start the workload");
+    for (const row of await rows.all()) {
+      const [iops = "", throughput = "", median = ""] = await row.getByRole("cell").allInnerTexts();
+      expect(Number.parseFloat(iops)).toBeGreaterThan(0);
+      expect(Number.parseFloat(throughput)).toBeGreaterThan(0);
+      expect(median).toMatch(/^[\d.]+ [µm]s$/);
+      expect(await row.getByRole("cell").last().innerText()).toBe("0");
+    }
+    await site.press("Detach");
+    await site.sees("Attach");
+  });
+});
+
+test("the comparison measures both engines, one job after the other, and can be stopped", async (context) => {
+  const rig = await open(context);
+  await rig.use(async (site) => {
+    const { page } = site;
+    await site.tab("WASM against TypeScript");
+    await site.press("Compare the engines");
+    const rows = page.locator("table.results tbody tr");
+    await rows.nth(1).waitFor();
+    await site.press("Stop the comparison");
+    await site.sees("Compare the engines");
+    const cells = await rows.first().getByRole("cell").allInnerTexts();
+    expect(await rows.first().getByRole("rowheader").innerText()).toBe("512B, depth 1, promises");
+    expect(cells).toHaveLength(3);
+    for (const cell of cells) expect(Number.parseFloat(cell)).toBeGreaterThan(0);
+    expect(await site.log()).toContain("The comparison was stopped.");
+  });
+});
+
+test("single steps show a descriptor's bytes and fields, from free to answered, and what is wrong is answered, too", async (context) => {
+  const rig = await open(context);
+  await rig.use(async (site) => {
+    const { page } = site;
+    const field = (name: string): Promise<string[]> =>
+      page
+        .locator("table.descriptor tbody tr")
+        .filter({ hasText: new RegExp(`${name}`) })
+        .first()
+        .getByRole("cell")
+        .allInnerTexts();
+    await site.press("Export");
+    await site.tab("Single step");
+    await site.press("Begin single steps");
+    await site.press("A write");
+    await site.press("Fill the descriptor");
+    await site.sees("Publish it on the driver ring");
+    expect(await field("opf")).toEqual([
+      "0x14",
+      "01",
+      "1",
+      "WRITE: from the driver's memory to the disc",
+    ]);
+    expect(await field("len")).toEqual(["0x10", "00 02 00 00", "512", "512B, 1 sector"]);
+    expect(await field("flags")).toEqual(["0x16", "02", "0x02", "IN_USE"]);
+    expect((await field("status")).at(-1)).toBe("the endpoint writes the result here");
+    await site.press("Publish it on the driver ring");
+    await page.getByText("OK: done").waitFor();
+    await site.press("Take the answer");
+    await site.press("Clear the descriptor");
+    await site.press("A read");
+    await site.press("Fill the descriptor");
+    expect(await field("opf")).toEqual([
+      "0x14",
+      "00",
+      "0",
+      "READ: from the disc to the driver's memory",
+    ]);
+    await site.press("Publish it on the driver ring");
+    await page.getByText("hello from one d", { exact: false }).first().waitFor();
+    await site.press("Take the answer");
+    await site.press("Clear the descriptor");
+    for (const [example, answer] of [
+      ["100 bytes", "INVAL: the request makes no sense"],
+      ["Past the end", "INVAL: the request makes no sense"],
+      ["No such operation", "NOTSUPP: no such operation here, or not enabled"],
+    ] as const) {
+      await site.press(example);
+      await site.press("Fill the descriptor");
+      await site.press("Publish it on the driver ring");
+      await page.getByText(answer).waitFor();
+      await site.press("Take the answer");
+      await site.press("Clear the descriptor");
+    }
+    await site.press("End single steps");
+    // The root complex finds everything as it was.
+    await site.press("Attach");
+    await site.press("Read");
+    await page.getByText("|hello from one d|").waitFor();
+  });
+});
+
+test("faults of the disc are seen: an error with its status, and how often each rule struck", async (context) => {
+  const rig = await open(context);
+  await rig.use(async (site) => {
+    const { page } = site;
+    await site.attach();
+    await site.tab("Faults");
+    await page.getByLabel("Rules").fill("eror=MEDIUM");
+    await page.getByText('a fault\'s kind is "eror"').waitFor();
+    expect(await page.getByRole("button", { name: "Apply the rules" }).isDisabled()).toBe(true);
+    await page.getByLabel("Rules").fill("error=MEDIUM:read:sectors=0-7");
+    await site.press("Apply the rules");
+    await page.getByRole("rowheader", { name: "error=MEDIUM:read:sectors=0-7" }).waitFor();
+    await site.press("Read");
+    const alert = page.getByRole("alert").filter({ hasText: "ERR_BLOCKPT_IO" });
+    await alert.waitFor();
+    expect(await alert.innerText()).toContain("MEDIUM");
+    await page.getByRole("row", { name: "error=MEDIUM:read:sectors=0-7 1 1" }).waitFor();
+    await site.press("No faults");
+    await page.getByRole("rowheader", { name: "error=MEDIUM" }).waitFor({ state: "detached" });
+    await site.press("Read");
+    await page.getByText("00000000  00 00").waitFor();
+    expect(await alert.isVisible()).toBe(false);
+  });
+});
+
+test("faults of the link: interrupts get lost, and all is answered all the same", async (context) => {
+  const rig = await open(context);
+  await rig.use(async (site) => {
+    const { page } = site;
+    await site.attach();
+    await site.tab("Faults");
+    await page.getByLabel("Interrupts for nothing").check();
+    await page.getByText(/Interrupts lost 0, for nothing [1-9]/).waitFor();
+    await site.press("Read");
+    await page.getByText("00000000  00 00").waitFor();
+    await page.getByLabel("Interrupts for nothing").uncheck();
+    await page.getByText("The link works as it should.").waitFor();
+  });
+});
+
+test("a file that is picked is exported read-only, in place", async (context) => {
+  const rig = await open(context);
+  await rig.use(async (site) => {
+    const { page } = site;
+    const path = `${context.task.id}.img`;
+    const image = Buffer.alloc(1024 * 1024, "this is a file of mine. ");
+    await page.getByRole("combobox", { name: "Disc", exact: true }).selectOption("A file of yours");
+    expect(await page.getByRole("button", { name: "Export" }).isDisabled()).toBe(true);
+    await page.getByLabel("Image file").setInputFiles({ name: path, mimeType: "", buffer: image });
+    await site.attach();
+    await site.press("Read");
+    await page.getByText("|this is a file o|").waitFor();
+    expect(await page.getByRole("button", { name: "Write" }).isDisabled()).toBe(true);
+  });
+});
