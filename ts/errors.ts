@@ -11,11 +11,11 @@
  * | `ERR_BLOCKPT_READ_ONLY` | a write to a disk that may only be read |
  * | `ERR_BLOCKPT_NO_SUCH_DISC` | no disc of that name is exported, or attached |
  * | `ERR_BLOCKPT_ALREADY_ATTACHED` | the disc is attached already |
- * | `ERR_BLOCKPT_BUSY` | requests are in flight, or the disc is attached |
+ * | `ERR_BLOCKPT_BUSY` | requests are in flight, the disc is attached, or its file is open elsewhere |
  * | `ERR_BLOCKPT_DETACHED` | the disk was detached |
  * | `ERR_BLOCKPT_BAR_TOO_SMALL` | the BAR has no room for the registers, the MSI-X table and one queue |
  * | `ERR_BLOCKPT_NO_SPACE` | a region of the bus is full: host memory, endpoint memory, workspace, descriptor space or vectors |
- * | `ERR_BLOCKPT_DISC_OPEN` | a disc's file, or its export on an NBD server, cannot be opened; `cause` says why |
+ * | `ERR_BLOCKPT_DISC_OPEN` | a disc's file, its export on an NBD server, its image on an HTTP server, or its module cannot be opened; `cause` says why |
  * | `ERR_BLOCKPT_DISC_SIZE` | a disc is empty, not a multiple of 512 bytes, or too large |
  * | `ERR_BLOCKPT_PARTITION` | no such partition, or no partition table that makes sense |
  * | `ERR_BLOCKPT_NAME` | a name cannot stand in the protocol's register |
@@ -32,6 +32,7 @@
  * | `ERR_BLOCKPT_OFFLINE` | the endpoint is gone, or has left the queue; the disk re-attaches when it is back |
  * | `ERR_BLOCKPT_LISTEN` | an NBD server cannot listen where it shall, or with those certificates; `cause` says why |
  * | `ERR_BLOCKPT_TRACE_FILE` | a trace file cannot be written or read, or is none; `cause` says why |
+ * | `ERR_BLOCKPT_UNSUPPORTED` | it cannot be done here, be it in Node or in a browser; the message says what to take instead |
  * | `ERR_BLOCKPT_NOT_SUPPORTED` | the device does not offer that operation |
  */
 export type BlockptErrorCode = `ERR_BLOCKPT_${
@@ -62,6 +63,7 @@ export type BlockptErrorCode = `ERR_BLOCKPT_${
   | "OFFLINE"
   | "LISTEN"
   | "TRACE_FILE"
+  | "UNSUPPORTED"
   | "NOT_SUPPORTED"}`;
 
 /** Every error that this library throws on purpose. */
