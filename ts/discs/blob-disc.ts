@@ -23,7 +23,7 @@ interface SyncReader {
  * ```ts
  * import { BlobDisc } from "blockpt";
  *
- * // In a browser: document.querySelector("input[type=file]").files[0]; in Node: await fs.openAsBlob("disk.img").
+ * // In a browser: document.querySelector("input[type=file]").files[0].
  * const disc = BlobDisc.create(new Blob(["hello"]));
  * console.log(disc.sizeBytes, disc.readOnly); // 512 true
  * console.log(new TextDecoder().decode((await disc.readBytes(512, 0)).subarray(0, 5))); // hello
@@ -41,7 +41,8 @@ export class BlobDisc extends SourceDisc {
   /**
    * Makes a disc.
    *
-   * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` for what is no `Blob`; `ERR_BLOCKPT_DISC_SIZE` for one
+   * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` for what is no `Blob`, or cannot be posted to another thread, as one of `fs.openAsBlob`
+   * in Node; `ERR_BLOCKPT_DISC_SIZE` for one
    * that is empty
    */
   static create(blob: Blob): BlobDisc {
@@ -52,6 +53,12 @@ export class BlobDisc extends SourceDisc {
       throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", why);
     }
     checkDiscSize(nameOf(blob), paddedBytes(size));
+    try {
+      structuredClone(blob);
+    } catch (cause) {
+      const why = `${nameOf(blob)} cannot be posted to the threads of queues: FileDisc opens files in Node`;
+      throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", why, { cause });
+    }
     return new BlobDisc({ kind: "blob", blob }, laterSource(blob));
   }
 

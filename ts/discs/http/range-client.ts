@@ -119,11 +119,10 @@ export class RangeClient {
     this.#underWay.add(end);
     try {
       const response = await fetch(url, {
+        // By which fetch asks for no encoding, too.
         headers: {
           ...headers,
           range: `bytes=${start}-${start + into.length - 1}`,
-          // A browser says so by itself, and lets nobody else.
-          "accept-encoding": "identity",
         },
         cache: "no-store",
         signal: abort.signal,
