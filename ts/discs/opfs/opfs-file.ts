@@ -35,7 +35,7 @@ export async function findFile(
   const { storage } = (globalThis as { navigator?: Partial<Navigator> }).navigator ?? {};
   if (storage?.getDirectory === undefined) {
     throw new BlockptError(
-      "ERR_BLOCKPT_UNSUPPORTED",
+      "ERR_BLOCKPT_NOT_SUPPORTED",
       "there is no origin private file system here: in Node FileDisc opens files; a browser has one for pages of https: and localhost",
     );
   }
@@ -102,7 +102,7 @@ export async function probeAccess({ file, path }: OpfsFile): Promise<void> {
 export async function openAccess({ file, path }: OpfsFile, readOnly: boolean): Promise<SyncAccess> {
   if (!hasSyncAccess(file)) {
     throw new BlockptError(
-      "ERR_BLOCKPT_UNSUPPORTED",
+      "ERR_BLOCKPT_NOT_SUPPORTED",
       `${path} cannot be opened: this browser has no createSyncAccessHandle in workers; a MemoryDisc does without`,
     );
   }
