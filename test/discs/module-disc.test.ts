@@ -101,7 +101,7 @@ test("a module in a file is closed in each thread in which it was opened", async
     const open = () => ModuleDisc.open(pathToFileURL(path), { data: { log, asynchronous } });
     const { endpoint } = await attach(open, { queues: 2 });
     await endpoint.close();
-// The second queue may be opened when the first is closed already.
+    // The second queue may be opened when the first is closed already.
     const letters = (): string => [...readFileSync(log, "utf8")].sort().join("");
     await until("all are closed", () => letters() === "cccooo");
     writeFileSync(log, "");

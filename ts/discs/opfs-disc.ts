@@ -73,7 +73,7 @@ export class OpfsDisc extends SourceDisc {
     const { create = false, sizeBytes, readOnly = false } = options;
     if (sizeBytes !== undefined) checkDiscSize("a file of the disc", sizeBytes);
     const found = await findFile(file, create);
-    const release = await holdFile(found.path, readOnly);
+    const release = await holdFile("disc", found.path, readOnly ? "shared" : "exclusive");
     try {
       if (!readOnly) await probeAccess(found);
       const { size } = await found.file.getFile();
@@ -98,7 +98,14 @@ export class OpfsDisc extends SourceDisc {
 
   /** @internal In the thread of a queue. */
   static async adopt(handle: OpfsDiscHandle): Promise<OpfsDisc> {
-    return new OpfsDisc(handle, accessSource(handle, await openAccess(handle, handle.readOnly)));
+    const release = await holdFile("queues", handle.path, "shared");
+    try {
+      const access = await openAccess(handle, handle.readOnly);
+      return new OpfsDisc(handle, accessSource(handle, access, release));
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
   override get sizeBytes(): number {
@@ -149,7 +156,11 @@ function fileSource({ file, sizeBytes }: OpfsDiscHandle, release: () => void): D
 }
 
 /** In a queue's thread: straight from host memory, and to it. */
-function accessSource({ sizeBytes }: OpfsDiscHandle, access: SyncAccess): DiscSource {
+function accessSource(
+  { sizeBytes }: OpfsDiscHandle,
+  access: SyncAccess,
+  release: () => void,
+): DiscSource {
   return {
     sizeBytes,
     asynchronous: false,
@@ -164,6 +175,9 @@ function accessSource({ sizeBytes }: OpfsDiscHandle, access: SyncAccess): DiscSo
       }
     },
     flush: () => access.flush(),
-    close: () => access.close(),
+    close: () => {
+      access.close();
+      release();
+    },
   };
 }

@@ -24,7 +24,7 @@ interface WithSyncAccess extends FileSystemFileHandle {
 }
 
 /** A thread that has just ended may still have a file open for so long. */
-const RELEASE_MS = 2000;
+const RELEASE_MS = 1000;
 const LOOK_MS = 50;
 
 /** Finds a file, or makes it. */
@@ -64,22 +64,28 @@ export async function findFile(
   }
 }
 
-/** Holds a file for one disc in all tabs and workers of the origin, or for several that only read; gives what lets it go. */
-export async function holdFile(path: string, readOnly: boolean): Promise<() => void> {
+/** What is held: a file, by the disc that it is; or what is open of it, by each thread of a queue. */
+export type Held = "disc" | "queues";
+
+/**
+ * Holds a file, in all tabs and workers of the origin, alone or with others that share it; gives what lets it go.
+ *
+ * @throws {@link BlockptError} `ERR_BLOCKPT_BUSY` if that cannot be soon
+ */
+export async function holdFile(held: Held, path: string, mode: LockMode): Promise<() => void> {
   const { locks } = navigator as Partial<Navigator>;
   if (locks === undefined) return () => {};
   let release = (): void => {};
-  const held = new Promise<void>((resolve) => {
+  const released = new Promise<void>((resolve) => {
     release = resolve;
   });
-  const mode = readOnly ? "shared" : "exclusive";
   const signal = AbortSignal.timeout(RELEASE_MS);
   await new Promise<void>((resolve, reject) => {
     const hold = (): Promise<void> => {
       resolve();
-      return held;
+      return released;
     };
-    const ended = locks.request(`blockpt: opfs: ${path}`, { mode, signal }, hold);
+    const ended = locks.request(`blockpt: opfs: ${held}: ${path}`, { mode, signal }, hold);
     ended.catch((cause: unknown) => reject(busy(path, cause)));
   });
   return release;
@@ -139,9 +145,15 @@ export async function resizeFile(
         access.close();
       }
     } else {
-      const writable = await file.createWritable({ keepExistingData: true });
-      await writable.truncate(sizeBytes);
-      await writable.close();
+      // It is a copy that takes the file's place, and whoever has the file open would keep the old one.
+      const release = await holdFile("queues", path, "exclusive");
+      try {
+        const writable = await file.createWritable({ keepExistingData: true });
+        await writable.truncate(sizeBytes);
+        await writable.close();
+      } finally {
+        release();
+      }
     }
   } catch (cause) {
     if (cause instanceof BlockptError) throw cause;
