@@ -2,7 +2,7 @@
 
 import { afterAll, afterEach, expect, type TestContext, test } from "vitest";
 import { needBrowser } from "../browser/rig.js";
-import { SiteRig } from "./rig.js";
+import { type SitePage, SiteRig } from "./rig.js";
 
 let opened: Promise<SiteRig> | undefined;
 
@@ -210,18 +210,83 @@ test("faults of the link: interrupts get lost, and all is answered all the same"
   });
 });
 
+/** Chooses what the disc is made of. */
+async function choose({ page }: SitePage, kind: string): Promise<void> {
+  await page.getByRole("combobox", { name: "Disc", exact: true }).selectOption(kind);
+}
+
 test("a file that is picked is exported read-only, in place", async (context) => {
   const rig = await open(context);
   await rig.use(async (site) => {
     const { page } = site;
-    const path = `${context.task.id}.img`;
-    const image = Buffer.alloc(1024 * 1024, "this is a file of mine. ");
-    await page.getByRole("combobox", { name: "Disc", exact: true }).selectOption("A file of yours");
+    const buffer = Buffer.alloc(1024 * 1024, "this is a file of mine. ");
+    await choose(site, "A file of yours");
     expect(await page.getByRole("button", { name: "Export" }).isDisabled()).toBe(true);
-    await page.getByLabel("Image file").setInputFiles({ name: path, mimeType: "", buffer: image });
+    const file = { name: "mine.img", mimeType: "application/octet-stream", buffer };
+    await page.getByLabel("Image file").setInputFiles(file);
     await site.attach();
+    await page.getByText("/dev/pci-rd-mine.img").waitFor();
     await site.press("Read");
     await page.getByText("|this is a file o|").waitFor();
     expect(await page.getByRole("button", { name: "Write" }).isDisabled()).toBe(true);
+    await page.getByText("The disk is read-only: set reads to 100 %.").waitFor();
+  });
+});
+
+test("a file that is dropped on the page is the image", async (context) => {
+  const rig = await open(context);
+  await rig.use(async (site) => {
+    const { page } = site;
+    const dropped = await page.evaluateHandle(() => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File(["it was dropped. ".repeat(64)], "dropped.img"));
+      return transfer;
+    });
+    await page.dispatchEvent("main", "drop", { dataTransfer: dropped });
+    await page.getByText("dropped.img, 1K").waitFor();
+    await site.attach();
+    await site.press("Read");
+    await page.getByText("|it was dropped. |").waitFor();
+  });
+});
+
+test("a disc that is kept in the browser is there again when the page was loaded anew", async (context) => {
+  const rig = await open(context);
+  await rig.use(async (site) => {
+    const { page } = site;
+    const attach = async (): Promise<void> => {
+      await choose(site, "Kept in this browser");
+      await page.getByLabel("Name of the file").fill("kept.img");
+      await page.getByLabel("Size, MiB").fill("1");
+      await site.attach();
+    };
+    await attach();
+    await page.getByLabel("Text", { exact: true }).fill("it was kept");
+    await site.press("Write");
+    await page.getByText("|it was kept.....|").waitFor();
+    await page.reload();
+    await attach();
+    await site.press("Read");
+    await page.getByText("|it was kept.....|").waitFor();
+  });
+});
+
+test("an image on the web is read by ranges, and one that is not there is refused with its address", async (context) => {
+  const rig = await open(context);
+  await rig.use(async (site) => {
+    const { page } = site;
+    await choose(site, "An image on the web");
+    await site.attach();
+    await page.getByLabel("Sector", { exact: true }).fill("1999");
+    await site.press("Read");
+    await page.getByText("|, sector 1999...|").waitFor();
+    await site.press("Stop");
+    await page.getByLabel("Address").fill("nothing-there.img");
+    await site.press("Export");
+    const alert = page.getByRole("alert").filter({ hasText: "ERR_BLOCKPT_DISC_OPEN" });
+    await alert.waitFor();
+    expect(await alert.innerText()).toContain("nothing-there.img");
+    // What the browser itself says of it.
+    expect(rig.complaints.splice(0).join()).toMatch(/404/);
   });
 });

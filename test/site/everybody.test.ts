@@ -28,8 +28,9 @@ async function throughThePage(
   await site.page.getByText("00000000  00 00").waitFor();
   await site.press("Start the workload");
   await site.page.getByText("requests in").waitFor();
-  await look("workload");
   await site.press("Stop the workload");
+  await site.sees("Start the workload");
+  await look("workload");
   await site.tab("WASM against TypeScript");
   await site.press("Compare the engines");
   await site.page.locator("table.results tbody tr").first().waitFor();

@@ -40,7 +40,7 @@ async function act(what: string, task: () => Promise<void>): Promise<void> {
 
 export function exportDisc(): Promise<void> {
   return act("exporting", async () => {
-    const source = sourceOf(state.sourceForm.value);
+    const source = sourceOf(state.sourceForm.value, document.baseURI);
     if (typeof source === "string") throw new Error(source);
     const name = discNameOf(source);
     const readOnly = state.readOnly.value;

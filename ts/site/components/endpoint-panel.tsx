@@ -24,11 +24,14 @@ const ENGINES: readonly { value: EngineChoice; text: string }[] = [
   { value: "wasm", text: "wasm" },
   { value: "typescript", text: "typescript" },
 ];
-const QUEUES = [1, 2, 4, 7].map((value) => ({ value, text: `${value} + the page's` }));
+const QUEUES = [0, 1, 2, 4, 7].map((value) => ({
+  value,
+  text: value === 0 ? "the page's only" : `${value} + the page's`,
+}));
 
 export function EndpointPanel() {
   const isEmpty = phase.value === "empty";
-  const source = sourceOf(sourceForm.value);
+  const source = sourceOf(sourceForm.value, document.baseURI);
   const why = isEmpty && typeof source === "string" ? source : undefined;
   const doing = { exporting: "Exporting…", stopping: "Stopping…" }[busy.value];
   return (

@@ -19,6 +19,8 @@ interface PlotKind {
   readonly title: string;
   readonly lines: readonly Line[];
   readonly format: (value: number) => string;
+  /** Of the axis, where it is another one. */
+  readonly axisFormat?: (value: number) => string;
   readonly isLog?: boolean;
 }
 
@@ -29,9 +31,10 @@ const PLOTS: readonly PlotKind[] = [
     format: formatRate,
   },
   {
-    title: "Throughput",
+    title: "Throughput, the axis in MiB/s",
     lines: [{ name: "MiB/s", colour: "teal", value: ({ mibPerSecond }) => mibPerSecond }],
     format: formatMibPerSecond,
+    axisFormat: String,
   },
   {
     title: "Latency",
@@ -88,7 +91,10 @@ function OnePlot({ kind }: { kind: PlotKind }) {
   );
 }
 
-function optionOf({ lines, format, isLog = false }: PlotKind, shown: readonly Sample[]) {
+function optionOf(
+  { lines, format, axisFormat = format, isLog = false }: PlotKind,
+  shown: readonly Sample[],
+) {
   const colours = coloursNow();
   const end = Math.max(shown.at(-1)?.seconds ?? 0, LEAST_SPAN_S);
   const start = Math.max(0, shown.length > 0 ? (shown[0] as Sample).seconds - 0.3 : 0);
@@ -105,7 +111,7 @@ function optionOf({ lines, format, isLog = false }: PlotKind, shown: readonly Sa
     yAxis: {
       type: isLog ? "log" : "value",
       min: isLog ? undefined : 0,
-      ...valueAxis(colours, format),
+      ...valueAxis(colours, axisFormat),
     },
     series: lines.map((line) => ({
       type: "line",

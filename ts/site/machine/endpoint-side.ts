@@ -34,7 +34,7 @@ export class EndpointSide {
   /** Makes the endpoint, exports the disc, and brings the link up. */
   async export(order: ExportOrder, log: Log): Promise<void> {
     const bus = openBus(order.bus);
-    const disc = await openSource(bus, order.source, order.readOnly);
+    const disc = await openSource(bus, order.source);
     const endpoint = await Endpoint.create(bus, { controller: CONTROLLER, log });
     try {
       const { name, readOnly, queues } = order;

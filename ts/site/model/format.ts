@@ -10,7 +10,10 @@ export function formatRate(perSecond: number): string {
 /** Microseconds with the unit that fits. */
 export function formatMicroseconds(microseconds: number): string {
   if (!Number.isFinite(microseconds)) return "–";
-  return microseconds < 1000 ? `${digits(microseconds)} µs` : `${digits(microseconds / 1000)} ms`;
+  if (microseconds < 1000) return `${digits(microseconds)} µs`;
+  return microseconds < 1e6
+    ? `${digits(microseconds / 1e3)} ms`
+    : `${digits(microseconds / 1e6)} s`;
 }
 
 export function formatMibPerSecond(mib: number): string {

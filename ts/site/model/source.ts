@@ -35,16 +35,22 @@ const MIB = 1024 * 1024;
 const MOST_MEMORY_MIB = 2048;
 const MOST_MIB = 1024 * 1024;
 
-/** The source that a form describes, or why it is none. */
-export function sourceOf(form: SourceForm): DiscSource | string {
+/**
+ * The source that a form describes, or why it is none.
+ *
+ * @param pageUrl - what an address is relative to
+ */
+export function sourceOf(form: SourceForm, pageUrl: string): DiscSource | string {
   const { kind, sizeMib, file, path, url } = form;
   switch (kind) {
     case "file":
       if (file === undefined) return "Pick a file, or drop one on the page.";
       return { kind, file, fileName: file.name };
     case "http":
-      if (!URL.canParse(url, "http://localhost/")) return "That is no address.";
-      return url.trim() === "" ? "Give the address of an image." : { kind, url };
+      if (url.trim() === "") return "Give the address of an image.";
+      if (!URL.canParse(url, pageUrl)) return "That is no address.";
+      // Whole, as threads take it from where their own script is.
+      return { kind, url: new URL(url, pageUrl).href };
     default: {
       const most = kind === "memory" ? MOST_MEMORY_MIB : MOST_MIB;
       if (!Number.isInteger(sizeMib) || sizeMib < 1 || sizeMib > most) {
@@ -66,7 +72,7 @@ export function discNameOf(source: DiscSource): string {
       : source.kind === "opfs"
         ? last(source.path)
         : source.kind === "http"
-          ? last(new URL(source.url, "http://localhost/").pathname)
+          ? last(new URL(source.url).pathname)
           : { memory: "ram0", null: "null0" }[source.kind];
   const plain = given.replace(/[^\w.-]+/g, "-").slice(0, 40);
   return plain === "" ? "disc0" : plain;

@@ -69,7 +69,11 @@ export function objection(settings: WorkloadSettings, disk: DiskBounds): string 
     return "The disk is read-only: set reads to 100 %.";
   }
   if (settings.mode !== "page" && queues > disk.workerQueues) {
-    return `The disk has ${disk.workerQueues} queues for workers: export it with more.`;
+    const has =
+      disk.workerQueues === 0
+        ? "no queue"
+        : `${disk.workerQueues} queue${disk.workerQueues === 1 ? "" : "s"}`;
+    return `The disk has ${has} for workers: export it with more.`;
   }
   if (depth > disk.numDescriptors - 1) {
     return `A queue of ${disk.numDescriptors} descriptors has at most ${disk.numDescriptors - 1} in flight.`;
