@@ -1,7 +1,7 @@
 // Serves the bench page.
 
 import { createServer } from "node:http";
-import sirv from "sirv";
+import send from "send";
 import { HEADERS } from "./headers.mjs";
 
 /**
@@ -12,15 +12,15 @@ import { HEADERS } from "./headers.mjs";
  * @returns {Promise<{ url: string, close: () => Promise<void> }>}
  */
 export async function serveSite(folder, { port = 0, headers = HEADERS } = {}) {
-  const files = sirv(folder, {
-    // As they are now: the page may be built anew.
-    dev: true,
-    setHeaders: (response) => {
-      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-    },
-  });
   const server = createServer((request, response) => {
-    files(request, response, () => response.writeHead(404).end());
+    const { pathname } = new URL(request.url ?? "/", "http://localhost");
+    // Nothing is kept by the browser: the page may be built anew.
+    send(request, pathname, { root: folder, cacheControl: false })
+      .on("headers", (served) => {
+        for (const [name, value] of Object.entries(headers)) served.setHeader(name, value);
+        served.setHeader("Cache-Control", "no-store");
+      })
+      .pipe(response);
   });
   await new Promise((resolve, reject) => {
     server.once("error", reject);

@@ -1,6 +1,7 @@
 // The bench page for everybody: keyboards, small screens, dark rooms, and browsers or servers that do not have it all.
 
 import { afterAll, afterEach, expect, type TestContext, test } from "vitest";
+import { HEADERS } from "../../scripts/site/headers.mjs";
 import { needBrowser } from "../browser/rig.js";
 import { type SitePage, SiteRig } from "./rig.js";
 
@@ -179,5 +180,27 @@ test("without isolation the page says which headers are missing, and offers noth
       expect(await site.violations()).toEqual([]);
     },
     { headers: {} },
+  );
+});
+
+test("where WebAssembly is forbidden the page says so, and works with the other engine", async (context) => {
+  const rig = await open(context);
+  const policy = (HEADERS["Content-Security-Policy"] ?? "").replace(" 'wasm-unsafe-eval'", "");
+  await rig.use(
+    async (site) => {
+      const { page } = site;
+      await page.getByRole("heading", { name: "No WebAssembly" }).waitFor();
+      await site.attach();
+      await page.getByText("engine typescript", { exact: true }).waitFor();
+      await site.press("Write");
+      await page.getByText("|hello...........|").waitFor();
+      await site.tab("WASM against TypeScript");
+      const compare = page.getByRole("button", { name: "Compare the engines" });
+      expect(await compare.isDisabled()).toBe(true);
+      // What the browser itself says of it.
+      const own = rig.complaints.splice(0);
+      expect(own.filter((each) => !/Content Security Policy|wasm-eval/.test(each))).toEqual([]);
+    },
+    { headers: { ...HEADERS, "Content-Security-Policy": policy } },
   );
 });

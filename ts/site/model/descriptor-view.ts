@@ -127,7 +127,7 @@ export function hexLines(bytes: Uint8Array, firstOffset = 0): string[] {
     const digits = [row.slice(0, 8), row.slice(8)].map((half) => half.map(hexByte).join(" "));
     const letters = row.map((byte) => (byte > 31 && byte < 127 ? String.fromCharCode(byte) : "."));
     const offset = (firstOffset + at).toString(16).padStart(8, "0");
-    lines.push(`${offset}  ${digits.join("  ").padEnd(49)}|${letters.join("")}|`);
+    lines.push(`${offset}  ${digits.join("  ").padEnd(50)}|${letters.join("")}|`);
   }
   return lines;
 }

@@ -26,14 +26,26 @@ const HEADERS = [
   "Cross-Origin-Embedder-Policy: require-corp",
 ];
 
+/** The smallest there is: the magic, and version 1. */
+const EMPTY_MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+
 export function environmentHere(): Environment {
   return {
     isSecure: globalThis.isSecureContext === true,
     isIsolated: globalThis.crossOriginIsolated === true,
     hasSharedMemory: typeof SharedArrayBuffer === "function",
-    hasWasm: typeof WebAssembly === "object",
+    hasWasm: isWasmAllowed(),
     hasOpfs: typeof globalThis.navigator?.storage?.getDirectory === "function",
   };
+}
+
+/** Whether a module can be made: a content security policy may forbid it. */
+function isWasmAllowed(): boolean {
+  try {
+    return new WebAssembly.Module(EMPTY_MODULE) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** What is missing, the worst first. */
