@@ -57,7 +57,9 @@ test.for(["light", "dark"] as const)("axe finds nothing in %s", async (colorSche
   await rig.use(
     (site) =>
       throughThePage(site, async (where) => {
-        expect(await site.violations(), where).toEqual([]);
+        // In the dark only the colours are others.
+        const rules = colorScheme === "dark" ? ["color-contrast"] : undefined;
+        expect(await site.violations(rules), where).toEqual([]);
       }),
     { colorScheme, reducedMotion: "reduce" },
   );

@@ -105,9 +105,14 @@ export class SitePage {
     return (await row.getByRole("cell").allInnerTexts()).slice(1);
   }
 
-  /** What axe finds wrong, with where. */
-  async violations(): Promise<string[]> {
-    const { violations } = await new AxeBuilder({ page: this.page }).analyze();
+  /**
+   * What axe finds wrong, with where.
+   *
+   * @param rules - of its rules only these
+   */
+  async violations(rules?: string[]): Promise<string[]> {
+    const axe = new AxeBuilder({ page: this.page });
+    const { violations } = await (rules === undefined ? axe : axe.withRules(rules)).analyze();
     return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
   }
 }

@@ -143,6 +143,22 @@ export function setLinkFaults(faults: LinkFaults): Promise<void> {
   });
 }
 
+export function killEndpoint(): Promise<void> {
+  return act("killing", async () => {
+    await theMachine().kill();
+    state.isKilled.value = true;
+    say("note", "The endpoint was killed: no answer, no heartbeat, and the bus as it was.");
+  });
+}
+
+export function reviveEndpoint(): Promise<void> {
+  return act("reviving", async () => {
+    say("note", "Another endpoint comes up, and takes the link over.");
+    await theMachine().revive();
+    state.isKilled.value = false;
+  });
+}
+
 export function beginSteps(): Promise<void> {
   return act("starting single steps", async () => {
     const machine = theMachine();
@@ -194,6 +210,7 @@ function forget(): void {
   batch(() => {
     state.machine.value = undefined;
     state.phase.value = "empty";
+    state.isKilled.value = false;
     state.sector.value = undefined;
     state.stepView.value = undefined;
   });

@@ -78,6 +78,9 @@ export const faultText = signal("");
 export const faults = signal<readonly FaultReport[]>([]);
 export const linkFaults = signal<LinkFaultsReport>({ lost: 0, spurious: 0 });
 
+/** Whether the endpoint was killed, and no other one is there yet. */
+export const isKilled = signal(false);
+
 /** What was read of the disk last. */
 export const sector = signal<{ readonly number: number; readonly bytes: Uint8Array } | undefined>(
   undefined,

@@ -2,8 +2,8 @@
 
 import { parseFault } from "blockpt";
 import { useState } from "preact/hooks";
-import { rulesOf, setFaults } from "../actions.js";
-import { faults, faultText, phase } from "../state.js";
+import { killEndpoint, reviveEndpoint, rulesOf, setFaults } from "../actions.js";
+import { busy, faults, faultText, isKilled, phase } from "../state.js";
 import { LinkFaultFields } from "./link-fault-fields.js";
 
 const EXAMPLES = [
@@ -27,6 +27,7 @@ export function FaultPanel() {
       <Hits />
       <h3>The link</h3>
       <LinkFaultFields isReady={isReady} />
+      <Killing isReady={phase.value === "exported" || phase.value === "attached"} />
     </>
   );
 }
@@ -113,6 +114,26 @@ function Hits() {
         ))}
       </tbody>
     </table>
+  );
+}
+
+/** An endpoint that dies, and another one that takes over: one button for both, which keeps the focus. */
+function Killing({ isReady }: { isReady: boolean }) {
+  const doing = { killing: "Killing…", reviving: "Taking over…" }[busy.value];
+  return (
+    <div class="buttons">
+      <button
+        type="button"
+        disabled={!isReady}
+        onClick={() => void (isKilled.value ? reviveEndpoint() : killEndpoint())}
+      >
+        {doing ?? (isKilled.value ? "Bring another endpoint up" : "Kill the endpoint")}
+      </button>
+      <small>
+        as a process that is killed; the root complex notices in two seconds, and attaches again by
+        itself
+      </small>
+    </div>
   );
 }
 

@@ -2,7 +2,9 @@
 // the page asks.
 
 import {
+  type Bus,
   type BusHandle,
+  type Disc,
   Endpoint,
   type EndpointReport,
   type LinkFaults,
@@ -26,18 +28,39 @@ const CONTROLLER = "44100000.pcie";
 /** Hears a line of the driver's. */
 export type Log = (line: string) => void;
 
-/** One endpoint with one disc. */
+/** One disc, and the endpoint that exports it. */
 export class EndpointSide {
+  #bus: Bus | undefined;
+  #disc: Disc | undefined;
   #endpoint: Endpoint | undefined;
-  #name = "";
+  #order: ExportOrder | undefined;
+  #log: Log = () => {};
 
   /** Makes the endpoint, exports the disc, and brings the link up. */
   async export(order: ExportOrder, log: Log): Promise<void> {
-    const bus = openBus(order.bus);
-    const disc = await openSource(bus, order.source);
-    const endpoint = await Endpoint.create(bus, { controller: CONTROLLER, log });
+    this.#order = order;
+    this.#log = log;
+    this.#bus = openBus(order.bus);
+    this.#disc = await openSource(this.#bus, order.source);
+    await this.#start(this.#bus, this.#disc, order);
+  }
+
+  /** Has the endpoint end as if its process were killed; the disc stays. */
+  async kill(): Promise<void> {
+    await this.#started.kill();
+  }
+
+  /** Another endpoint, with the same disc, takes over from one that was killed. */
+  async revive(): Promise<void> {
+    if (this.#bus === undefined || this.#disc === undefined || this.#order === undefined) {
+      throw new Error("nothing was exported");
+    }
+    await this.#start(this.#bus, this.#disc, this.#order);
+  }
+
+  async #start(bus: Bus, disc: Disc, { name, readOnly, queues }: ExportOrder): Promise<void> {
+    const endpoint = await Endpoint.create(bus, { controller: CONTROLLER, log: this.#log });
     try {
-      const { name, readOnly, queues } = order;
       await endpoint.exportDisc(name, disc, { readOnly, queues });
       await endpoint.start();
     } catch (error) {
@@ -45,7 +68,6 @@ export class EndpointSide {
       disc.close();
       throw error;
     }
-    this.#name = order.name;
     this.#endpoint = endpoint;
   }
 
@@ -54,7 +76,7 @@ export class EndpointSide {
   }
 
   async setFaults(rules: readonly string[]): Promise<void> {
-    await this.#started.setFaults(this.#name, rules);
+    await this.#started.setFaults(this.#order?.name ?? "", rules);
   }
 
   async setLinkFaults(faults: LinkFaults): Promise<void> {
@@ -68,6 +90,8 @@ export class EndpointSide {
   async close(): Promise<void> {
     await this.#endpoint?.close();
     this.#endpoint = undefined;
+    // One that was killed has left it open.
+    this.#disc?.close();
   }
 
   get #started(): Endpoint {

@@ -118,6 +118,15 @@ export class Machine {
     await this.#endpoint.object.setLinkFaults(faults);
   }
 
+  async kill(): Promise<void> {
+    await this.#endpoint.object.kill();
+  }
+
+  async revive(): Promise<void> {
+    await this.#endpoint.object.revive();
+    await this.#disk?.whenOnline();
+  }
+
   linkFaults(): Promise<LinkFaultsReport> {
     return this.#endpoint.object.linkFaults();
   }
