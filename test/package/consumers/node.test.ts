@@ -110,6 +110,20 @@ describe.each([
   });
 });
 
+/** The output of a bundle's program where no package is to be found. */
+async function outputElsewhere(bundle: string, program: string): Promise<string> {
+  const elsewhere = await realpath(await mkdtemp(join(tmpdir(), "blockpt-bundled-")));
+  try {
+    await cp(join(installed.folder, bundle), elsewhere, { recursive: true });
+    return await outputOf(THIS_NODE, [program], elsewhere);
+  } finally {
+    await rm(elsewhere, { recursive: true });
+  }
+}
+
+const copyWasm = (to: string): Promise<void> =>
+  copyFile(join(installed.directory, "dist/blockpt.wasm"), join(installed.folder, to));
+
 test("esbuild bundles it, with its worker and its WebAssembly beside the bundle", async () => {
   await build({
     absWorkingDir: installed.folder,
@@ -120,17 +134,41 @@ test("esbuild bundles it, with its worker and its WebAssembly beside the bundle"
     platform: "node",
     outdir: "bundled",
   });
-  const wasm = join(installed.directory, "dist/blockpt.wasm");
-  await copyFile(wasm, join(installed.folder, "bundled/blockpt.wasm"));
-  await writeFile(join(installed.folder, "bundled/package.json"), '{ "type": "module" }');
-  // Elsewhere: it must not find the package.
-  const elsewhere = await realpath(await mkdtemp(join(tmpdir(), "blockpt-bundled-")));
-  try {
-    await cp(join(installed.folder, "bundled"), elsewhere, { recursive: true });
-    expect(await outputOf(THIS_NODE, ["app.js"], elsewhere)).toBe(ROUND_TRIP);
-  } finally {
-    await rm(elsewhere, { recursive: true });
-  }
+  await copyWasm("bundled/blockpt.wasm");
+  await write("bundled/package.json", '{ "type": "module" }');
+  expect(await outputElsewhere("bundled", "app.js")).toBe(ROUND_TRIP);
+});
+
+test("esbuild bundles it as CommonJS, told where its worker and its WebAssembly are", async () => {
+  await write(
+    "told.js",
+    `import { readFileSync } from "node:fs";
+     import { pathToFileURL } from "node:url";
+     import * as blockpt from "blockpt";
+     import { roundTrip } from "./round-trip.js";
+     roundTrip(blockpt, {
+       bus: { wasm: readFileSync(__dirname + "/engine.wasm") },
+       endpoint: { queueWorker: pathToFileURL(__dirname + "/thread.mjs") },
+     }).then(console.log);`,
+  );
+  const shared = { absWorkingDir: installed.folder, bundle: true, platform: "node" } as const;
+  // In CommonJS there is no import.meta, of which esbuild would warn.
+  const silent = { logOverride: { "empty-import-meta": "silent" } } as const;
+  await build({
+    ...shared,
+    ...silent,
+    entryPoints: ["told.js"],
+    format: "cjs",
+    outfile: "told/told.cjs",
+  });
+  await build({
+    ...shared,
+    entryPoints: ["blockpt/queue-worker"],
+    format: "esm",
+    outfile: "told/thread.mjs",
+  });
+  await copyWasm("told/engine.wasm");
+  expect(await outputElsewhere("told", "told.cjs")).toBe(ROUND_TRIP);
 });
 
 test("npx runs its command", async () => {
