@@ -2,6 +2,7 @@
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { Worker } from "node:worker_threads";
 import {
   createBus,
   type Disc,
@@ -447,5 +448,29 @@ test("an endpoint without the extension block is there whatever is in the block'
   const target = new Uint8Array(512);
   await disk.read(target, 0);
   expect(target[0]).toBe(7);
+  await rc.close();
+});
+
+test("a queue whose worker cannot be made is told of, and holds nothing of the bus", async () => {
+  let isAllowed = false;
+  const queueWorker = (options: object): Worker => {
+    if (!isAllowed) throw new Error("no threads here");
+    return new Worker(new URL("../../dist/queue-worker.js", import.meta.url), options);
+  };
+  const { bus, endpoint, stopped } = await makeEndpoint({}, { queueWorker });
+  await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 65536));
+  await endpoint.start();
+  const rc = await RootComplex.probe(bus);
+  // More than there may be threads.
+  for (let attempt = 0; attempt < 300; attempt++) {
+    await expect(rc.attach("ram0")).rejects.toEqual(code("COMMAND"));
+  }
+  expect(stopped.length).toBe(300);
+  for (const { reason } of stopped) {
+    expect(reason).toBe("its worker cannot be started: Error: no threads here");
+  }
+  isAllowed = true;
+  const disk = await rc.attach("ram0");
+  await disk.write(pattern(512), 0);
   await rc.close();
 });
