@@ -29,6 +29,26 @@ test("it has no run-time dependencies and no install script", async () => {
   ]);
 });
 
+test("it has what its users want, and nothing else", async () => {
+  const wanted = [
+    /^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
+    /^docs\/([\w-]+\/)*[\w-]+\.(md|svg|png)$/,
+    /^dist\/(browser\/)?[\w-]+\.js$/,
+    /^dist\/(browser\/)?blockpt\.wasm$/,
+    /^dist\/types\/([\w-]+\/)*[\w.-]+\.d\.ts$/,
+    /^dist\/THIRD-PARTY-LICENSES\.txt$/,
+  ];
+  const { files, tarballBytes, directory } = installed;
+  expect(files.filter((path) => !wanted.some((pattern) => pattern.test(path)))).toEqual([]);
+  // One and a third of a megabyte; what makes it much more is to be noticed.
+  expect(tarballBytes).toBeLessThan(1_600_000);
+  // Debuggers and bundlers look for maps that scripts name.
+  for (const path of files.filter((path) => path.endsWith(".js"))) {
+    const text = await readFile(join(directory, path), "utf8");
+    expect(text.includes("\n//# sourceMappingURL="), path).toBe(false);
+  }
+});
+
 test("it opens a partition without the packages that parse the table, and without a warning", async () => {
   await writeFile(
     join(installed.folder, "partition.js"),
