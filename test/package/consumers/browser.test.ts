@@ -97,8 +97,9 @@ test("esbuild, with the worker and the WebAssembly beside the bundle", async (co
   expect(await resultOf(opened, `${opened.origin}/esbuild/index.html`)).toBe(ROUND_TRIP);
 });
 
-test("esbuild, told where the worker and the WebAssembly are", async (context) => {
+test("esbuild, told where the worker and the WebAssembly are, with a worker of one's own", async (context) => {
   const opened = await open(context);
+  await write("own-worker.js", 'import "blockpt/queue-worker";');
   await write(
     "told.js",
     `import * as blockpt from "blockpt";
@@ -111,7 +112,7 @@ test("esbuild, told where the worker and the WebAssembly are", async (context) =
   );
   await esbuild({
     absWorkingDir: installed.folder,
-    entryPoints: { "app/told": "told.js", "app/workers/queue": "blockpt/queue-worker" },
+    entryPoints: { "app/told": "told.js", "app/workers/queue": "own-worker.js" },
     bundle: true,
     format: "esm",
     outdir: "told",
