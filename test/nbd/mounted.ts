@@ -6,7 +6,7 @@ import { accessSync, constants } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import { type Ended, type Place, until } from "../cli/command-line.js";
 import { follow, type Running } from "../cli/follow.js";
-import { run, succeed } from "./tools.js";
+import { run, succeed, TOOL_ENV } from "./tools.js";
 
 /** Why nothing can be mounted here; undefined if something can. */
 export function whyNotMounted(): string | undefined {
@@ -35,7 +35,9 @@ export class NbdFile {
     this.#mountPoint = place.path("mounted");
     this.path = `${this.#folder}/nbd`;
     const args = [this.#folder, uri];
-    this.#fuse = follow(spawn("nbdfuse", args, { stdio: ["ignore", "pipe", "pipe"] }));
+    this.#fuse = follow(
+      spawn("nbdfuse", args, { env: TOOL_ENV, stdio: ["ignore", "pipe", "pipe"] }),
+    );
   }
 
   /** Has nbdfuse show an export as a file. */

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterThisTest } from "../api/rig.js";
 import { until } from "../cli/command-line.js";
+import { TOOL_ENV } from "./tools.js";
 
 /** A folder that is removed after the test; its path is short, as that of a socket is. */
 export function makeFolder(): string {
@@ -28,7 +29,7 @@ export async function startServer(
   socketPath: string,
 ): Promise<Running> {
   rmSync(socketPath, { force: true });
-  const child = spawn(tool, args, { stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(tool, args, { env: TOOL_ENV, stdio: ["ignore", "ignore", "pipe"] });
   let complaints = "";
   child.stderr?.on("data", (data) => {
     complaints += data;

@@ -1,6 +1,6 @@
 // nbdcopy, into a disc and out of one: every byte is as it was.
 
-import { spawn } from "node:child_process";
+import { type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -8,7 +8,7 @@ import { pattern } from "../api/rig.js";
 import { Place } from "../cli/command-line.js";
 import { allocatedBytes, makeSparse } from "../cli/copy-images.js";
 import { startServer } from "./server-rig.js";
-import { need, run, succeed, TOOL_TEST_MS } from "./tools.js";
+import { need, run, succeed, TOOL_ENV, TOOL_TEST_MS } from "./tools.js";
 
 const MIB = 1024 ** 2;
 const SIZE_BYTES = 64 * MIB;
@@ -107,7 +107,8 @@ test("killed in the middle, again and again: the server goes on", {
   for (const name of ["ram0", "img", "ram0", "img"]) {
     const options = ["--progress=3", "--connections=2", "--request-size=65536"];
     const args = [...options, place.path("from"), server.uri(name)];
-    const child = spawn("nbdcopy", args, { stdio: ["ignore", "ignore", "inherit", "pipe"] });
+    const stdio: StdioOptions = ["ignore", "ignore", "inherit", "pipe"];
+    const child = spawn("nbdcopy", args, { env: TOOL_ENV, stdio });
     // It says how far it is on this pipe: what it said means that it is in the middle.
     const ended = once(child, "exit");
     await Promise.race([once(child.stdio[3] as NodeJS.ReadableStream, "data"), ended]);

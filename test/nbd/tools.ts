@@ -33,14 +33,19 @@ export type Tool = keyof typeof TOOLS;
  * Debian's Python before others, as libnbd is a module of it; and the folders of the administrator's
  * commands, which a user's path often has not.
  */
-const env = { ...process.env, PATH: `/usr/bin:${process.env.PATH}:/usr/sbin:/sbin`, LC_ALL: "C" };
+export const TOOL_ENV = {
+  ...process.env,
+  PATH: `/usr/bin:${process.env.PATH}:/usr/sbin:/sbin`,
+  LC_ALL: "C",
+};
 
 const works = new Map<Tool, boolean>();
 
 /** Whether a program is here, and works. */
 export function has(tool: Tool): boolean {
   const { probe } = TOOLS[tool];
-  const found = works.get(tool) ?? spawnSync(tool, probe, { env, stdio: "ignore" }).status === 0;
+  const found =
+    works.get(tool) ?? spawnSync(tool, probe, { env: TOOL_ENV, stdio: "ignore" }).status === 0;
   works.set(tool, found);
   return found;
 }
@@ -65,7 +70,12 @@ export function run(
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const { input = "", ...rest } = options;
-    const how = { env, timeout: HANGS_MS, killSignal: "SIGKILL", maxBuffer: 2 ** 26 } as const;
+    const how = {
+      env: TOOL_ENV,
+      timeout: HANGS_MS,
+      killSignal: "SIGKILL",
+      maxBuffer: 2 ** 26,
+    } as const;
     const child = execFile(command, args, { ...how, ...rest }, (error, stdout, stderr) => {
       if (error !== null && typeof error.code !== "number") return reject(hung(error, stderr));
       resolve({ exitCode: error === null ? 0 : Number(error.code), stdout, stderr });

@@ -254,3 +254,24 @@ export function checkDiscSize(
     throw new BlockptError("ERR_BLOCKPT_DISC_SIZE", `${what} ${complaint}`);
   }
 }
+
+const KINDS: Readonly<Record<DiscHandle["kind"], true>> = {
+  memory: true,
+  file: true,
+  null: true,
+  nbd: true,
+  crash: true,
+  replay: true,
+  partition: true,
+  faulty: true,
+};
+
+/**
+ * Whether it is one of the discs there are: others cannot be opened in a queue's thread.
+ *
+ * @internal
+ */
+export function isDisc(disc: unknown): disc is Disc {
+  const kind = (disc as Partial<Disc> | undefined | null)?.handle?.kind;
+  return kind !== undefined && Object.hasOwn(KINDS, kind);
+}

@@ -14,12 +14,13 @@ import {
   type DiscAnswer,
   discardOn,
   type FaultyDiscHandle,
+  isDisc,
   writeThrough,
 } from "./disc.js";
 import type { FaultReport, FaultRule } from "./faults/fault.js";
 import { corrupt, Injector, keptBytes, type Mishap } from "./faults/injector.js";
 import { FaultTable } from "./faults/table.js";
-import { isDisc, WrappedDisc } from "./wrapped-disc.js";
+import { WrappedDisc } from "./wrapped-disc.js";
 
 /**
  * A disc that misbehaves on purpose: in front of any other one, a partition or another `FaultyDisc` too, it answers

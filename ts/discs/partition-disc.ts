@@ -8,10 +8,11 @@ import {
   type Disc,
   type DiscAnswer,
   discardOn,
+  isDisc,
   type PartitionDiscHandle,
   writeThrough,
 } from "./disc.js";
-import { isDisc, WrappedDisc } from "./wrapped-disc.js";
+import { WrappedDisc } from "./wrapped-disc.js";
 
 /** Numbers above are in no table that is read. */
 const MAX_NUMBER = 65535;

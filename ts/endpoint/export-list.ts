@@ -3,9 +3,9 @@
 
 import { MAX_DEVICES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
-import type { Disc } from "../discs/disc.js";
+import { type Disc, isDisc } from "../discs/disc.js";
 import { FaultTable } from "../discs/faults/table.js";
-import { isDisc, isPartOf } from "../discs/wrapped-disc.js";
+import { isPartOf } from "../discs/wrapped-disc.js";
 import { BlockptError, checkInteger } from "../errors.js";
 import type { ExportChanges, ExportOptions } from "./endpoint-options.js";
 import { checkDiscName, ExportedDisc } from "./exported-disc.js";

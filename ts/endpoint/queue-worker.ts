@@ -53,7 +53,7 @@ async function serveQueue(data: QueueWorkerData): Promise<QueueWorkerReport> {
   try {
     bus.msix.locate(data.msix, bus.bar.offset);
     queue = openDeviceQueue(bus, data.geometry, data.limits, data.traced);
-    return { reason: await serve(bus, queue, openDisc(bus, data.disc), data) };
+    return { reason: await serve(bus, queue, await openDisc(bus, data.disc), data) };
   } finally {
     queue?.close();
     bus.close();
