@@ -36,9 +36,7 @@ function headingOf(document) {
 function groupsOf(project, module, logger) {
   const members = new Map();
   for (const declaration of module.children ?? []) {
-    const target = declaration.isReference()
-      ? declaration.getTargetReflectionDeep()
-      : declaration;
+    const target = declaration.isReference() ? declaration.getTargetReflectionDeep() : declaration;
     const path = project.getSymbolIdFromReflection(target)?.packagePath ?? "?";
     const title = groupOf(module.name, path);
     if (title === undefined) {
