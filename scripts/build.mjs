@@ -4,14 +4,25 @@
 //                                          bundles that share chunks; they import nothing from npm:
 //                                          what parses partition tables is in a chunk of its own
 //   dist/blockpt.wasm                      the committed engine, beside the chunk that loads it
+//   dist/browser/                          the same for browsers: `x.browser.ts` stands for `x.ts` where both are there.
+//                                          The worker is one file, as bundlers make of workers what they like
 //   dist/cli.js demo-*.js bench*.js        the command line, its demo's two threads, and what measures, with
 //                                          what only they need; import `blockpt` as any user does
 //   dist/cli-*.js                          what only some of the commands load: the shell's is the most
 //   dist/types                             declarations
 
 import { execFileSync } from "node:child_process";
-import { chmodSync, copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire, isBuiltin } from "node:module";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -59,6 +70,61 @@ const library = await build({
 });
 copyFileSync(`${root}ts/engine/wasm/blockpt.wasm`, `${root}dist/blockpt.wasm`);
 
+// In browsers a module is replaced by its sibling for browsers, and Node's by packages that do the same there.
+const forBrowsers = {
+  name: "for-browsers",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\.{1,2}\/.*\.js$/ }, ({ path, resolveDir }) => {
+      const sibling = join(resolveDir, path.replace(/\.js$/, ".browser.ts"));
+      return existsSync(sibling) ? { path: sibling } : undefined;
+    });
+    // A package makes a stream that nobody takes.
+    onResolve({ filter: /^stream$/ }, ({ path }) => ({ path, namespace: "no-stream" }));
+    onLoad({ filter: /./, namespace: "no-stream" }, () => ({
+      contents: "module.exports = { Transform: class {} };",
+    }));
+  },
+};
+/** A queue's thread is told where a partition is: what parses tables would be half of it. */
+const noTables = {
+  name: "no-tables",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /\/partition-table\.js$/ }, ({ path }) => ({
+      path,
+      namespace: "no-tables",
+    }));
+    onLoad({ filter: /./, namespace: "no-tables" }, () => ({ contents: "export {};" }));
+  },
+};
+const browser = {
+  ...shared,
+  platform: "browser",
+  target: "es2022",
+  outdir: "dist/browser",
+  metafile: true,
+  alias: { "node:path": "path-browserify", "node:buffer": "buffer" },
+  inject: ["scripts/buffer.mjs"],
+  plugins: [forBrowsers],
+};
+const inBrowsers = [
+  await build({
+    ...browser,
+    entryPoints: { index: "ts/index.ts", testing: "ts/testing/index.ts" },
+    splitting: true,
+    chunkNames: "chunk-[hash]",
+  }),
+  await build({
+    ...browser,
+    inject: [],
+    plugins: [noTables, forBrowsers],
+    entryPoints: {
+      "queue-worker": "ts/endpoint/queue-worker.ts",
+      "testing-tamperer": "ts/testing/tamperer-worker.ts",
+    },
+  }),
+];
+copyFileSync(`${root}ts/engine/wasm/blockpt.wasm`, `${root}dist/browser/blockpt.wasm`);
+
 // What just-bash loads for commands that the shell does not offer: they need packages of their own, native
 // ones among them, and would be two thirds of the bundle. `ts/cli/sh/commands/commands.ts` leaves them out.
 const fewerCommands = {
@@ -101,7 +167,10 @@ const commandLine = await build({
 });
 
 chmodSync(`${root}dist/cli.js`, 0o755);
-writeFileSync(`${root}dist/THIRD-PARTY-LICENSES.txt`, licensesOf(library, commandLine));
+writeFileSync(
+  `${root}dist/THIRD-PARTY-LICENSES.txt`,
+  licensesOf(library, ...inBrowsers, commandLine),
+);
 
 const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
 execFileSync(process.execPath, [tsc, "--project", "tsconfig.build.json"], {

@@ -32,7 +32,8 @@
  * | `ERR_BLOCKPT_OFFLINE` | the endpoint is gone, or has left the queue; the disk re-attaches when it is back |
  * | `ERR_BLOCKPT_LISTEN` | an NBD server cannot listen where it shall, or with those certificates; `cause` says why |
  * | `ERR_BLOCKPT_TRACE_FILE` | a trace file cannot be written or read, or is none; `cause` says why |
- * | `ERR_BLOCKPT_NOT_SUPPORTED` | the device does not offer that operation |
+ * | `ERR_BLOCKPT_NOT_SUPPORTED` | the device does not offer that operation; or there is no such thing here, as files in a browser |
+ * | `ERR_BLOCKPT_NOT_ISOLATED` | a page that is not cross-origin isolated has no shared memory; the message says which headers are missing |
  */
 export type BlockptErrorCode = `ERR_BLOCKPT_${
   | "INVALID_ARGUMENT"
@@ -62,7 +63,8 @@ export type BlockptErrorCode = `ERR_BLOCKPT_${
   | "OFFLINE"
   | "LISTEN"
   | "TRACE_FILE"
-  | "NOT_SUPPORTED"}`;
+  | "NOT_SUPPORTED"
+  | "NOT_ISOLATED"}`;
 
 /** Every error that this library throws on purpose. */
 export class BlockptError extends Error {

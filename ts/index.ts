@@ -92,6 +92,7 @@ export type {
   RegistersReport,
 } from "./endpoint/inspection.js";
 export type { LinkFaults, LinkFaultsReport, LostInterrupts } from "./endpoint/link-faults.js";
+export type { QueueWorkerSource } from "./endpoint/queue-thread.js";
 export type { QueueStatistics } from "./endpoint/queue-totals.js";
 export type { DescriptorReport, RingsReport } from "./endpoint/rings-report.js";
 export type {
@@ -114,6 +115,7 @@ export {
   RequestWord,
 } from "./engine/records.js";
 export type { EngineChoice } from "./engine/select.js";
+export type { WasmSource } from "./engine/wasm/module.js";
 export { BlockptError, type BlockptErrorCode } from "./errors.js";
 export type { NbdExportFacts } from "./nbd/client/export-facts.js";
 export { type BatchQueue, openBatchQueue } from "./root-complex/batch-queue.js";

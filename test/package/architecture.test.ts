@@ -11,6 +11,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 /** Each room may import itself and those before it. Sides that never meet share a line. */
 const LAYERS: readonly (readonly string[])[] = [
   ["errors.ts"],
+  ["platform"],
   ["abi"],
   ["engine"],
   ["bus"],
@@ -27,6 +28,7 @@ const LAYERS: readonly (readonly string[])[] = [
 
 /** What is bundled into the library from npm, each where it is wrapped and nowhere else. */
 const PACKAGES: Readonly<Record<string, string>> = {
+  "cyclic-32": "discs/gpt-table.ts",
   gpt: "discs/gpt-table.ts",
   mbr: "discs/mbr-table.ts",
 };

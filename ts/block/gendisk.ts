@@ -4,6 +4,7 @@
 import { MAX_LEN_BYTES, SECTOR_BYTES } from "../abi/layout.js";
 import { checkLogicalBlock } from "../abi/logical-block.js";
 import { BlockptError, checkInteger } from "../errors.js";
+import { unref } from "../platform/turns.js";
 import type { Bio } from "./bio.js";
 import { HardwareQueue, SWEEPS } from "./hardware-queue.js";
 import type { Operations } from "./operations.js";
@@ -244,11 +245,6 @@ export class GenDisk<State extends GenDiskState = "initialized"> {
   readonly #sweep = (): void => {
     for (const queue of this.#queues) queue.sweep();
   };
-}
-
-/** A timer that holds no process up; in browsers none does. */
-function unref(timer: ReturnType<typeof setInterval>): void {
-  if (typeof timer === "object") timer.unref();
 }
 
 function checkSectors(sectors: number): void {

@@ -11,6 +11,7 @@ import {
   type EngineMemory,
   openEngine,
 } from "../engine/select.js";
+import type { WasmSource } from "../engine/wasm/module.js";
 import { BlockptError, checkInteger } from "../errors.js";
 import { ConfigSpace } from "./config-space.js";
 import { Iommu } from "./iommu.js";
@@ -39,6 +40,11 @@ export interface BusOptions {
   iommu?: boolean | undefined;
   /** Which engine; by default what `BLOCKPT_ENGINE` says, else `auto`: wasm, or typescript where wasm does not load. */
   engine?: EngineChoice | undefined;
+  /**
+   * The module of the wasm engine, its bytes, or where it is (`blockpt/blockpt.wasm`), for bundlers that do not find it by
+   * themselves. Default: `blockpt.wasm` beside the library's file.
+   */
+  wasm?: WasmSource | undefined;
 }
 
 /** What opens a bus in another thread; can be posted. */
@@ -162,7 +168,8 @@ export class Bus {
  * Makes a bus.
  *
  * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` if a size is out of
- * its range; `ERR_BLOCKPT_ENGINE` if the engine that was asked for does not load
+ * its range; `ERR_BLOCKPT_ENGINE` if the engine that was asked for does not load; `ERR_BLOCKPT_NOT_ISOLATED` in a
+ * page that may not share memory with its workers: the message says which headers it has to come with
  *
  * @example
  * ```ts
@@ -179,6 +186,7 @@ export async function createBus(options: BusOptions = {}): Promise<Bus> {
     endpointMemoryBytes = DEFAULT_ENDPOINT_MEMORY_BYTES,
     iommu = false,
     engine,
+    wasm,
   } = options;
   checkSize("hostMemoryBytes", hostMemoryBytes, HOST_PAGE_BYTES);
   checkSize("endpointMemoryBytes", endpointMemoryBytes, LARGE_PAGE_BYTES);
@@ -197,7 +205,7 @@ export async function createBus(options: BusOptions = {}): Promise<Bus> {
         `at most ${MAX_BUS_BYTES} are possible`,
     );
   }
-  const bus = new Bus({ memory: await createMemory(engine, layout.bytes), layout });
+  const bus = new Bus({ memory: await createMemory(engine, layout.bytes, wasm), layout });
   bus.configSpace.linkDown();
   return bus;
 }

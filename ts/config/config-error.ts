@@ -1,9 +1,8 @@
 // What a call of the config tree fails with: the errors of a file system, as `node:fs` gives them,
 // with a word about what would be accepted.
 
-import { constants } from "node:os";
-import { getSystemErrorMap } from "node:util";
 import { BlockptError, type BlockptErrorCode } from "../errors.js";
+import { errnoOf, errorText } from "../platform/system-errors.js";
 
 /**
  * An error of the config tree, in the shape of an error of `node:fs`.
@@ -38,8 +37,8 @@ export class ConfigError extends Error {
 
   /** @internal */
   constructor(refusal: Refusal, syscall: string, path: string) {
-    const errno = errnoOf(refusal.code);
-    const text = getSystemErrorMap().get(errno)?.[1] ?? refusal.code;
+    const errno = errnoOf(refusal.code) ?? (errnoOf("EINVAL") as number);
+    const text = errorText(errno) ?? refusal.code;
     const why = refusal.message === "" ? "" : `: ${refusal.message}`;
     super(
       `${refusal.code}: ${text}, ${syscall} '${path}'${why}`,
@@ -88,11 +87,11 @@ function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof Refusal) return error;
   if (error instanceof BlockptError) {
     const inner = (error.cause as NodeJS.ErrnoException | undefined)?.code;
-    const isSystem = inner !== undefined && inner in constants.errno;
+    const isSystem = inner !== undefined && errnoOf(inner) !== undefined;
     return new Refusal(isSystem ? inner : (CODES[error.code] ?? "EINVAL"), error.message, error);
   }
   const { code } = error as NodeJS.ErrnoException;
-  if (error instanceof Error && code !== undefined && code in constants.errno) {
+  if (error instanceof Error && code !== undefined && errnoOf(code) !== undefined) {
     return new Refusal(code, error.message, error);
   }
   return undefined;
@@ -117,8 +116,4 @@ export function failureOf(error: unknown, syscall: string, path: string): unknow
   if (error instanceof ConfigError) return error;
   const refusal = refusalOf(error);
   return refusal === undefined ? error : new ConfigError(refusal, syscall, path);
-}
-
-function errnoOf(code: string): number {
-  return -(constants.errno[code as keyof typeof constants.errno] ?? constants.errno.EINVAL);
 }

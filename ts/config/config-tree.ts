@@ -1,11 +1,11 @@
 // The config tree: the endpoint's and the root complex's configuration as a file system, at the paths
 // and with the values that the kernel drivers have.
 
-import * as host from "node:fs/promises";
 import { posix } from "node:path";
 import type { Bus } from "../bus/bus.js";
 import type { Endpoint } from "../endpoint/endpoint.js";
 import type { Controller } from "../endpoint/endpoint-options.js";
+import * as host from "../platform/files.js";
 import type { RootComplex } from "../root-complex/root-complex.js";
 import type { Trace } from "../trace/trace.js";
 import { failureOf, guarded, Refusal } from "./config-error.js";

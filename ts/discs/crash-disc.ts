@@ -5,6 +5,7 @@ import { BlkStatus, Feature, SECTOR_BYTES } from "../abi/layout.js";
 import { checkLogicalBlock } from "../abi/logical-block.js";
 import type { Bus } from "../bus/bus.js";
 import { BlockptError, checkInteger } from "../errors.js";
+import { onNextTurn } from "../platform/turns.js";
 import {
   type CrashOperation,
   type CrashOptions,
@@ -263,7 +264,7 @@ export class CrashDisc implements Disc {
   /** Answers when this turn is over, with all the others of it. */
   #later(end: () => number): Promise<number> {
     return new Promise((resolve) => {
-      if (this.#held.push(() => resolve(end())) === 1) setImmediate(this.#release);
+      if (this.#held.push(() => resolve(end())) === 1) onNextTurn(this.#release);
     });
   }
 

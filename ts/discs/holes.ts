@@ -1,10 +1,7 @@
 // Whether a disc may have ranges without storage.
 
-import { fstatSync } from "node:fs";
+import { isSparse } from "../platform/files.js";
 import type { DiscHandle } from "./disc.js";
-
-/** What `stat` counts a file's storage in, whatever its file system's blocks. */
-const STAT_BLOCK_BYTES = 512;
 
 /** False if every byte has its storage now; undefined if it cannot be told. */
 export function mayHaveHoles(handle: DiscHandle): boolean | undefined {
@@ -21,14 +18,5 @@ export function mayHaveHoles(handle: DiscHandle): boolean | undefined {
     case "nbd":
     case "replay":
       return undefined;
-  }
-}
-
-function isSparse(fd: number): boolean | undefined {
-  try {
-    const stat = fstatSync(fd);
-    return stat.isFile() ? stat.blocks * STAT_BLOCK_BYTES < stat.size : undefined;
-  } catch {
-    return undefined;
   }
 }

@@ -12,6 +12,7 @@
 import { BlkStatus, Feature, Operation, SECTOR_BYTES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import { BlockptError, checkInteger } from "../errors.js";
+import { nextTurn } from "../platform/turns.js";
 import { checkDiscSize, type Disc, type ReplayDiscHandle } from "./disc.js";
 
 /** How a `ReplayDisc` answers one request. */
@@ -198,7 +199,7 @@ export class ReplayDisc implements Disc {
     const heldUntil = performance.now() + MOST_HELD_MS;
     while (before >= 0 && !this.#left && performance.now() < heldUntil) {
       if (Atomics.load(this.#words, before + TAKEN) === 2) break;
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
     }
     Atomics.store(this.#words, word + TAKEN, 2);
     return this.#words[word + STATUS] as number;

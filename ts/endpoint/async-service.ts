@@ -8,7 +8,6 @@
 //
 // A disc that hangs cannot hold up a stop: after a while it is left, which answers what it still has.
 
-import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { Patience } from "../bus/patience.js";
 import type { Disc } from "../discs/disc.js";
 import {
@@ -18,6 +17,7 @@ import {
   REQUEST_WORDS,
   RequestWord,
 } from "../engine/records.js";
+import { nextTurn, sleep } from "../platform/turns.js";
 import { perform, statusOfThrown } from "./perform.js";
 import { DEEP_SLEEP_MS, POLLED_LOOK_MS, QueueService, type QueueWork } from "./queue-service.js";
 

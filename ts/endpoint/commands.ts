@@ -1,7 +1,6 @@
 // The command register: takes what the root complex writes, and serves it (protocol,
 // section 2). Every register is untrusted; each command's are copied once, then checked.
 
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   Command,
   DESCRIPTOR_BYTES,
@@ -20,6 +19,7 @@ import {
 import { ringBytes, roundUp } from "../abi/queue-layout.js";
 import { Doorbell } from "../bus/doorbell.js";
 import type { BusRange } from "../engine/engine.js";
+import { onNextTurn, sleep } from "../platform/turns.js";
 import type { CommandRecorder } from "../trace/recorder.js";
 import type { ExportedDisc } from "./exported-disc.js";
 import type { EndpointQueue, QueuePlace } from "./queue.js";
@@ -133,7 +133,7 @@ export class CommandHandler {
 
   readonly #pollLater = (): void => {
     if (!this.#running) return;
-    if (performance.now() < this.#eagerUntil) setImmediate(this.#poll);
+    if (performance.now() < this.#eagerUntil) onNextTurn(this.#poll);
     else if ((this.#word(Register.extEnabled) & Feature.DOORBELL) === 0) {
       setTimeout(this.#poll, POLL_MS);
     } else {

@@ -6,6 +6,7 @@ import type { FaultRule } from "../discs/faults/fault.js";
 import type { Trace } from "../trace/trace.js";
 import type { ReportQueueStopped } from "./exported-disc.js";
 import type { LinkFaults } from "./link-faults.js";
+import type { QueueWorkerSource } from "./queue-thread.js";
 
 /** The controller that a function is bound to. */
 export interface Controller {
@@ -46,6 +47,11 @@ export interface EndpointOptions {
   log?: ((line: string) => void) | undefined;
   /** Hears of queues that were stopped because they could go no further (protocol, section 4, fault 3). */
   onQueueStopped?: ReportQueueStopped | undefined;
+  /**
+   * What queues are served by: where `blockpt/queue-worker` is, or a function that makes a `Worker` of it, for bundlers
+   * that do not find it by themselves. Default: `queue-worker.js` beside the library's file.
+   */
+  queueWorker?: QueueWorkerSource | undefined;
   /** Where commands, descriptors and completions are recorded, as the endpoint takes and answers them. Default: nowhere. */
   trace?: Trace | undefined;
 }

@@ -42,6 +42,7 @@ import {
 import { HEARTBEAT_MS, registersOf, takeLink, writeRegisters } from "./link.js";
 import type { LinkFaults, LinkFaultsReport } from "./link-faults.js";
 import type { QueueSurroundings } from "./queue.js";
+import type { QueueWorkerSource } from "./queue-thread.js";
 
 const MAX_VECTORS = 2048;
 const MAX_MSI_MESSAGES = 32;
@@ -78,6 +79,7 @@ export class Endpoint {
   readonly #onQueueStopped: ReportQueueStopped | undefined;
   readonly #trace: Trace | undefined;
   readonly #recorder: CommandRecorder | undefined;
+  readonly #queueWorker: QueueWorkerSource | undefined;
   readonly #faultyLink = new FaultyLink(() => this.#raiseAll());
   #commands: CommandHandler | undefined;
   #heart: NodeJS.Timeout | undefined;
@@ -125,6 +127,7 @@ export class Endpoint {
     this.#log = options.log ?? (() => {});
     this.#onQueueStopped = options.onQueueStopped;
     this.#trace = options.trace;
+    this.#queueWorker = options.queueWorker;
     this.#recorder = options.trace?.recordCommands("endpoint");
     this.#faultyLink.replace(options.linkFaults ?? {});
   }
@@ -473,6 +476,7 @@ export class Endpoint {
       generation: this.#generation,
       trace,
       linkFaults,
+      queueWorker: this.#queueWorker,
     };
   }
 

@@ -3,7 +3,6 @@
 // The other side is untrusted and no loop throws on its account: a malformed descriptor was answered inside the
 // engine, and a queue that can go no further ends the loop with a report.
 
-import { parentPort, workerData } from "node:worker_threads";
 import { type Bus, type BusHandle, openBusAs } from "../bus/bus.js";
 import type { MsixLocation } from "../bus/config-space.js";
 import { type Disc, type DiscHandle, isBlocking } from "../discs/disc.js";
@@ -11,6 +10,7 @@ import { FaultTable } from "../discs/faults/table.js";
 import { FaultyDisc } from "../discs/faulty-disc.js";
 import { openDisc } from "../discs/open-disc.js";
 import type { DeviceLimits, DeviceQueue, QueueGeometry } from "../engine/engine.js";
+import { report, startedWith } from "../platform/thread.js";
 import { openDeviceQueue, type TracedQueue } from "../trace/trace.js";
 import { AsyncService } from "./async-service.js";
 import { BlockingService } from "./blocking-service.js";
@@ -82,4 +82,4 @@ async function serve(
   }
 }
 
-parentPort?.postMessage(await serveQueue(workerData as QueueWorkerData));
+void startedWith<QueueWorkerData>().then(serveQueue).then(report);

@@ -1,7 +1,6 @@
 // One queue of an exported disc, as the endpoint keeps it: its geometry and vector
 // as the root complex set them, and the worker that serves it.
 
-import { Worker } from "node:worker_threads";
 import { MAX_LEN_BYTES, RING_GONE, SECTOR_BYTES } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { MsixLocation } from "../bus/config-space.js";
@@ -16,6 +15,7 @@ import {
   QueueControl,
   QueueState,
 } from "./queue-control.js";
+import { QueueThread, type QueueWorkerSource } from "./queue-thread.js";
 import { type QueueStatistics, QueueTotals } from "./queue-totals.js";
 import type { QueueWorkerData, QueueWorkerReport } from "./queue-worker.js";
 
@@ -39,6 +39,8 @@ export interface QueueSurroundings {
   readonly trace: TraceHandle | undefined;
   /** The faults of the link. */
   readonly linkFaults: SharedArrayBuffer;
+  /** What the threads are made of. */
+  readonly queueWorker: QueueWorkerSource | undefined;
 }
 
 /** What a queue is started with. */
@@ -61,7 +63,7 @@ export class EndpointQueue {
   #ended: Promise<void> | undefined;
   #running = false;
   /** Undefined also of one that was killed. */
-  #worker: Worker | undefined;
+  #thread: QueueThread | undefined;
   #doorbell: Doorbell | undefined;
 
   constructor() {
@@ -92,7 +94,7 @@ export class EndpointQueue {
     onFailure: (reason: string) => void,
   ): void {
     if (this.place === undefined) return;
-    const { bus, msix, generation, linkFaults } = surroundings;
+    const { bus, msix, generation, linkFaults, queueWorker } = surroundings;
     const { geometry, doorbell, features } = this.place;
     Atomics.store(this.#control, QueueControl.state, QueueState.serve);
     // The worker starts with all that was changed before.
@@ -120,12 +122,6 @@ export class EndpointQueue {
       ...served,
     };
     const owner = bus.owners.claim();
-    const worker = new Worker(new URL("./queue-worker.js", import.meta.url), {
-      workerData: { ...data, owner },
-      // Not the process's own flags: some, as --input-type, are no flags of a worker.
-      execArgv: [],
-    });
-    this.#worker = worker;
     this.#running = true;
     this.#ended = new Promise((resolve) => {
       // Its last event may come when the next worker serves the queue.
@@ -134,19 +130,22 @@ export class EndpointQueue {
         if (hasEnded) return;
         hasEnded = true;
         this.#running = false;
-        if (reason !== undefined && this.#worker === worker) {
+        if (reason !== undefined && this.#thread === thread) {
           // The reference driver would take the idx for so many entries.
           if (features !== 0) this.leave(surroundings);
           onFailure(reason);
         }
         resolve();
       };
-      worker.on("message", (report: QueueWorkerReport) => end(report.reason));
-      worker.on("exit", () => bus.reclaim(owner));
-      worker.on("error", (error) => {
-        end(`its worker failed: ${error instanceof Error ? error.message : String(error)}`);
+      const thread = new QueueThread({ ...data, owner }, queueWorker, {
+        onReport: (report) => end((report as QueueWorkerReport).reason),
+        onFailure: end,
+        onExit: () => {
+          bus.reclaim(owner);
+          end(undefined);
+        },
       });
-      worker.on("exit", (code) => end(`its worker ended with code ${code}`));
+      this.#thread = thread;
     });
   }
 
@@ -176,9 +175,9 @@ export class EndpointQueue {
 
   /** Ends the worker wherever it is, and tells nobody. */
   async kill(): Promise<void> {
-    const worker = this.#worker;
-    this.#worker = undefined;
-    await worker?.terminate();
+    const thread = this.#thread;
+    this.#thread = undefined;
+    await thread?.terminate();
     await this.#ended;
   }
 

@@ -1,9 +1,10 @@
 // Chooses the engine, and makes the memory that it works on.
 
 import { BlockptError } from "../errors.js";
+import { whyNotIsolated } from "../platform/isolation.js";
 import type { BusRange, Engine, EngineKind } from "./engine.js";
 import { TypeScriptEngine } from "./typescript/typescript-engine.js";
-import { loadModule } from "./wasm/module.js";
+import { loadModule, type WasmSource } from "./wasm/module.js";
 import { WasmEngine } from "./wasm/wasm-engine.js";
 
 /** What a bus's memory is made of; can be posted to another thread. */
@@ -30,7 +31,10 @@ const WASM_PAGE_BYTES = 65536;
 export async function createMemory(
   choice: EngineChoice | undefined,
   bytes: number,
+  wasm: WasmSource | undefined,
 ): Promise<EngineMemory> {
+  const why = await whyNotIsolated();
+  if (why !== undefined) throw new BlockptError("ERR_BLOCKPT_NOT_ISOLATED", why);
   const wanted = choice ?? choiceOfEnvironment() ?? "auto";
   if (wanted === "typescript") return typeScriptMemory(bytes);
   if (wanted !== "wasm" && wanted !== "auto") {
@@ -40,7 +44,7 @@ export async function createMemory(
     );
   }
   try {
-    return await wasmMemory(bytes);
+    return await wasmMemory(bytes, wasm);
   } catch (cause) {
     if (wanted === "wasm") {
       throw new BlockptError(
@@ -74,11 +78,11 @@ export function openEngine(
     : new TypeScriptEngine(memory.buffer);
 }
 
-async function wasmMemory(bytes: number): Promise<EngineMemory> {
+async function wasmMemory(bytes: number, wasm: WasmSource | undefined): Promise<EngineMemory> {
   if (typeof WebAssembly === "undefined") {
     throw new Error("this JavaScript has no WebAssembly (started with --jitless?)");
   }
-  const module = await loadModule();
+  const module = await loadModule(wasm);
   const pages = Math.ceil(bytes / WASM_PAGE_BYTES);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   return { kind: "wasm", memory, module };

@@ -6,6 +6,7 @@ import { queueLayout } from "../abi/queue-layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { QueueGeometry } from "../engine/engine.js";
 import { BlockptError } from "../errors.js";
+import { unref } from "../platform/turns.js";
 import type { TraceHandle } from "../trace/trace.js";
 import { type DeviceCommands, type DiscFacts, isRefusal } from "./device-commands.js";
 import { DiskState } from "./disk-state.js";
@@ -264,5 +265,5 @@ export class Attachment {
 
 /** A timer that holds no process up. */
 function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+  return new Promise((resolve) => unref(setTimeout(resolve, ms)));
 }

@@ -5,6 +5,7 @@ import { Command, DEV_NAME_BYTES, MAGIC, Register, Status } from "../abi/layout.
 import { bitNames } from "../abi/names.js";
 import { Doorbell } from "../bus/doorbell.js";
 import { BlockptError } from "../errors.js";
+import { nextTurn, sleep } from "../platform/turns.js";
 import type { CommandRecorder } from "../trace/recorder.js";
 
 /** Registers that a command reads; those it does not read are left out. */
@@ -105,7 +106,7 @@ export class CommandChannel {
           `the endpoint did not answer ${namesOf(command)} within ${this.#timeoutMs} ms`,
         );
       }
-      await turn(elapsedMs < EAGER_MS);
+      await (elapsedMs < EAGER_MS ? nextTurn() : sleep(1));
     }
   }
 
@@ -149,11 +150,4 @@ function refused(command: number, status: number): BlockptError {
 
 function namesOf(command: number): string {
   return bitNames(Command, command).join(" + ");
-}
-
-function turn(eager: boolean): Promise<void> {
-  return new Promise((resolve) => {
-    if (eager) setImmediate(resolve);
-    else setTimeout(resolve, 1);
-  });
 }

@@ -13,6 +13,7 @@
 
 import type { Bus } from "../bus/bus.js";
 import type { Patience } from "../bus/patience.js";
+import { onNextTurn } from "../platform/turns.js";
 import type { KeepAlive } from "./keep-alive.js";
 
 /** What the ladder drives. */
@@ -113,7 +114,7 @@ export class CompletionLadder {
     }
     this.#looks += reaped ? COMPLETION_LOOKS : 1;
     if (this.#looks < LOOKS) RESOLVED.then(this.#microtask);
-    else setImmediate(this.#turn);
+    else onNextTurn(this.#turn);
   };
 
   readonly #turn = (): void => {

@@ -1,5 +1,7 @@
 // Holds the process up while something is waited for: several may wait, each for itself.
 
+import { ref, unref } from "../platform/turns.js";
+
 /** The longest time of a timer. */
 const FOREVER_MS = 2 ** 31 - 1;
 
@@ -9,15 +11,15 @@ export class KeepAlive {
 
   constructor() {
     this.#timer = setInterval(() => {}, FOREVER_MS);
-    this.#timer.unref();
+    unref(this.#timer);
   }
 
   ref(): void {
-    if (this.#waiting++ === 0) this.#timer.ref();
+    if (this.#waiting++ === 0) ref(this.#timer);
   }
 
   unref(): void {
-    if (--this.#waiting === 0) this.#timer.unref();
+    if (--this.#waiting === 0) unref(this.#timer);
   }
 
   close(): void {

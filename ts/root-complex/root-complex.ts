@@ -5,6 +5,7 @@ import { Feature } from "../abi/layout.js";
 import { queueLayout } from "../abi/queue-layout.js";
 import type { Bus } from "../bus/bus.js";
 import { BlockptError, callBack, checkInteger } from "../errors.js";
+import { unref } from "../platform/turns.js";
 import type { Trace } from "../trace/trace.js";
 import { Attachment, INTERRUPT_STRIDE, MAX_VECTORS } from "./attachment.js";
 import { CommandChannel } from "./commands.js";
@@ -161,7 +162,7 @@ export class RootComplex {
     this.#commands.enable(Feature.DOORBELL);
     this.#watch = new EndpointWatch(bus);
     this.#timer = setInterval(this.#look, LOOK_MS);
-    this.#timer.unref();
+    unref(this.#timer);
   }
 
   /**

@@ -3,8 +3,8 @@
 //
 //   control   state, acknowledged, number of patches, then of each: address, width, good (two words), bad (two words)
 
-import { Worker } from "node:worker_threads";
 import type { Bus } from "../bus/bus.js";
+import { startTamperer } from "./tamperer-thread.js";
 import { ANSWER_TIMEOUT_MS, until } from "./wait.js";
 
 /** Bytes of the bus that another thread rewrites, between a good value and a bad one. */
@@ -38,7 +38,7 @@ export class Tamperer {
   readonly #control = new Int32Array(
     new SharedArrayBuffer((TampererWord.first + MOST_PATCHES * PATCH_WORDS) * 4),
   );
-  #worker: Worker | undefined;
+  #worker: { terminate(): unknown } | undefined;
   #patches: readonly Patch[] = [];
 
   constructor(bus: Bus, seed: number) {
@@ -71,15 +71,9 @@ export class Tamperer {
     await worker?.terminate();
   }
 
-  #open(): Worker {
-    const workerData: TampererData = {
-      buffer: this.#buffer,
-      control: this.#control.buffer as SharedArrayBuffer,
-    };
-    const worker = new Worker(new URL("./testing-tamperer.js", import.meta.url), { workerData });
-    // Who forgets to close a hostile driver shall end nevertheless.
-    worker.unref();
-    return worker;
+  #open(): { terminate(): unknown } {
+    const control = this.#control.buffer as SharedArrayBuffer;
+    return startTamperer({ buffer: this.#buffer, control } satisfies TampererData);
   }
 
   async #tell(state: number): Promise<void> {

@@ -1,6 +1,7 @@
 // Waiting for what another thread does, on the event loop, and never for ever.
 
 import { BlockptError, type BlockptErrorCode } from "../errors.js";
+import { onNextTurn } from "../platform/turns.js";
 
 /** How long the other side is waited for, by default: longer than any that lives takes, on however busy a machine. */
 export const ANSWER_TIMEOUT_MS = 30_000;
@@ -24,7 +25,7 @@ export async function until(
     if (performance.now() > deadline)
       throw new BlockptError(code, `${what}: not in ${timeoutMs} ms`);
     await new Promise<void>((resolve) => {
-      if (turn < EAGER_TURNS) setImmediate(resolve);
+      if (turn < EAGER_TURNS) onNextTurn(resolve);
       else setTimeout(resolve, 1);
     });
   }

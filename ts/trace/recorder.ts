@@ -1,9 +1,9 @@
 // What one thread of one side records: commands, and what happens on its queues.
 
-import { isMainThread, threadId } from "node:worker_threads";
 import { Command, Permission, Status } from "../abi/layout.js";
 import { readRegisters } from "../abi/registers.js";
 import type { DeviceLimits, QueueGeometry } from "../engine/engine.js";
+import { threadName } from "../platform/thread.js";
 import { TraceEvent, TraceSide } from "./layout.js";
 import type { TraceRing } from "./ring.js";
 import type { TraceArguments, TraceRecordBase } from "./trace-record.js";
@@ -179,8 +179,4 @@ export class QueueRecorder extends Recorder {
 /** The upper half of a number of 64 bits. */
 export function highOf(value: number): number {
   return Math.floor(value / 0x1_0000_0000);
-}
-
-function threadName(): string {
-  return isMainThread ? "main" : `thread ${threadId}`;
 }

@@ -9,7 +9,7 @@
 // lap has a whole record. Where a writer finds its slot marked by one that is a lap behind, or stamped by one ahead, it
 // gives its record up: two never write one slot. The reader counts every number that it finds no record of as lost.
 
-import { hrtime } from "node:process";
+import { sharedClockUs } from "../platform/clock.js";
 import { RECORD_BYTES, RECORD_WORDS, TraceWord } from "./layout.js";
 import { NAMES_BYTES, Names } from "./names.js";
 
@@ -161,7 +161,7 @@ function clockOffsetUs(): number {
   let closest = Number.POSITIVE_INFINITY;
   for (let look = 0; look < CLOCK_LOOKS; look++) {
     const before = performance.now();
-    const nowUs = Number(hrtime.bigint()) / 1000;
+    const nowUs = sharedClockUs();
     const after = performance.now();
     if (after - before >= closest) continue;
     closest = after - before;

@@ -24,6 +24,7 @@ import {
 import type { Bus } from "../bus/bus.js";
 import type { BusRange } from "../engine/engine.js";
 import { BlockptError } from "../errors.js";
+import { unref } from "../platform/turns.js";
 import { NAME_PART_BYTES, RECORD_BYTES, RECORD_WORDS, TraceEvent, TraceWord } from "./layout.js";
 import { inTimeOrder } from "./time-order.js";
 import type { Trace } from "./trace.js";
@@ -114,7 +115,7 @@ export class TraceFile {
     this.#fd = fd;
     this.#trace = trace;
     this.#timer = setInterval(() => this.#drain(false), DRAIN_MS);
-    this.#timer.unref();
+    unref(this.#timer);
   }
 
   /**

@@ -3,12 +3,13 @@
 //
 //   0     i32   version: odd while the rules are being written
 //   4     i32   bytes of the rules
-//   8     i64   until when the disc stands still, in nanoseconds of the process's clock
+//   8     i64   until when the disc stands still, in microseconds of the clock that threads share
 //   16    u64   seen and hits of each rule, twice: of versions one after the other, so that a thread that has not
 //               seen the new rules yet does not count among theirs
 //   1040        the rules, as JSON
 
 import { assert } from "../../errors.js";
+import { sharedClockUs } from "../../platform/clock.js";
 import {
   checkFault,
   type Fault,
@@ -95,7 +96,7 @@ export class FaultTable {
 
   /** Has the disc stand still for a time from now on. */
   stall(durationMs: number): void {
-    const until = process.hrtime.bigint() + BigInt(durationMs) * 1_000_000n;
+    const until = BigInt(Math.ceil(sharedClockUs() + durationMs * 1000));
     for (;;) {
       const before = Atomics.load(this.#longs, STALL);
       if (until <= before) return;
@@ -107,8 +108,8 @@ export class FaultTable {
   get stalledMs(): number {
     const until = Atomics.load(this.#longs, STALL);
     if (until === 0n) return 0;
-    const left = until - process.hrtime.bigint();
-    return left > 0n ? Number(left / 1_000_000n) + 1 : 0;
+    const leftUs = Number(until) - sharedClockUs();
+    return leftUs > 0 ? Math.ceil(leftUs / 1000) : 0;
   }
 
   /** Done when the rules are others than they are now. */
