@@ -79,7 +79,7 @@ test("every document is in the navigation: guides first", async () => {
   const paths = (project.categories ?? []).flatMap(({ title, children = [] }) =>
     Object.entries(reflections)
       .filter(([, id]) => children.includes(id))
-      .map(([file]) => ({ title, path: entries[Number(file)] })),
+      .map(([file]) => ({ title, path: Object.entries(entries).find(([id]) => id === file)?.[1] })),
   );
   const chapters = { Guides: "docs/guides", Reference: "docs" };
   for (const [chapter, directory] of Object.entries(chapters)) {
