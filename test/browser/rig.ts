@@ -25,9 +25,12 @@ const executablePath = spawnSync("sh", ["-c", "command -v chromium"], {
   encoding: "utf8",
 }).stdout.trim();
 
+/** Whether there is a browser. */
+export const hasBrowser = executablePath !== "";
+
 /** Skips the test, and says why, where there is no browser. */
 export function needBrowser({ skip }: TestContext): void {
-  skip(executablePath === "", "no chromium here: Debian's package is chromium");
+  skip(!hasBrowser, "no chromium here: Debian's package is chromium");
 }
 
 /** A browser with a server of the built library. */

@@ -40,7 +40,8 @@ async function readCopy(
   const at = Number(header.tableOffset) * blockBytes;
   const entries = (await readBuffer(disc, wholeBlocks, at)).subarray(0, tableBytes);
   // Not `checksumTable` of `gpt`: that sums up 16 KiB even where the header says less.
-  if (crc32(entries) >>> 0 !== header.tableChecksum) return "the checksum of the GPT's entries is wrong";
+  if (crc32(entries) >>> 0 !== header.tableChecksum)
+    return "the checksum of the GPT's entries is wrong";
   const partitions: Partition[] = [];
   for (let slot = 0; slot < header.entries; slot++) {
     const entry = GPT.PartitionEntry.parse(entries, slot * header.entrySize);
