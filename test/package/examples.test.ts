@@ -17,6 +17,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { transform, transformSync } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { printedBy } from "./printed.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const run = promisify(execFile);
@@ -85,9 +86,5 @@ test.each(examples)("$name runs, and prints what it says", async ({ name, code }
   const script = fileOf(name).replace(/\.ts$/, ".mjs");
   writeFileSync(script, (await transform(code, { loader: "ts" })).code);
   const { stdout } = await run(process.execPath, [script], { cwd: folder });
-  // A comment after console.log says what is printed; behind a dash, why.
-  const expected = [...code.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map(
-    (match) => (match[1] as string).split(" — ")[0] as string,
-  );
-  for (const line of expected) expect(stdout).toContain(line);
+  for (const line of printedBy(code)) expect(stdout).toContain(line);
 });
