@@ -62,8 +62,16 @@ const library = await build({
     nbd: "ts/nbd/index.ts",
     testing: "ts/testing/index.ts",
     "testing-tamperer": "ts/testing/tamperer-worker.ts",
-    "queue-worker": "ts/endpoint/queue-worker.ts",
   },
+  splitting: true,
+  chunkNames: "chunk-[hash]",
+  plugins: [nodeModulesForCommonJs],
+});
+// By itself: a thread starts the sooner, the fewer files it loads.
+const queueWorker = await build({
+  ...shared,
+  metafile: true,
+  entryPoints: { "queue-worker": "ts/endpoint/queue-worker.ts" },
   splitting: true,
   chunkNames: "chunk-[hash]",
   plugins: [nodeModulesForCommonJs],
@@ -169,7 +177,7 @@ const commandLine = await build({
 chmodSync(`${root}dist/cli.js`, 0o755);
 writeFileSync(
   `${root}dist/THIRD-PARTY-LICENSES.txt`,
-  licensesOf(library, ...inBrowsers, commandLine),
+  licensesOf(library, queueWorker, ...inBrowsers, commandLine),
 );
 
 const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
