@@ -21,9 +21,13 @@ export const ISOLATION = {
   "Cross-Origin-Embedder-Policy": "require-corp",
 } as const;
 
-const executablePath = spawnSync("sh", ["-c", "command -v chromium"], {
+/** Where it is; empty where it is not. */
+export const executablePath = spawnSync("sh", ["-c", "command -v chromium"], {
   encoding: "utf8",
 }).stdout.trim();
+
+/** A user may start it with a sandbox; root, as in containers, may not. */
+export const browserArguments: readonly string[] = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
 
 /** Whether there is a browser. */
 export const hasBrowser = executablePath !== "";
@@ -35,9 +39,7 @@ export function needBrowser({ skip }: TestContext): void {
 
 /** Starts the browser. */
 export function launchBrowser(): Promise<Browser> {
-  // Debian's own user may start it with a sandbox; root, as in containers, may not.
-  const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-  return chromium.launch({ executablePath, args });
+  return chromium.launch({ executablePath, args: [...browserArguments] });
 }
 
 /** A browser with a server of the built library. */
