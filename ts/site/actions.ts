@@ -24,79 +24,107 @@ const SECTOR_BYTES = 512;
 let stopWatching = (): void => {};
 let stepper: Stepper | undefined;
 
-/** Does something that takes a while, unless something else is being done. */
-async function act(what: string, task: () => Promise<void>): Promise<void> {
-  if (state.busy.value !== "") return;
-  state.busy.value = what;
-  state.failure.value = "";
-  try {
-    await task();
-  } catch (error) {
-    fail(error);
-  } finally {
-    state.busy.value = "";
-  }
+let last: Promise<void> = Promise.resolve();
+
+/** Does something that takes a while, when what was asked for before is done; unless that has made it void. */
+function act(
+  what: string,
+  task: () => Promise<void>,
+  isDue: () => boolean = () => true,
+): Promise<void> {
+  last = last.then(async () => {
+    if (!isDue()) return;
+    state.busy.value = what;
+    state.failure.value = "";
+    try {
+      await task();
+    } catch (error) {
+      fail(error);
+    } finally {
+      state.busy.value = "";
+    }
+  });
+  return last;
 }
 
+const isIn = (phase: state.Phase) => (): boolean => state.phase.value === phase;
+
 export function exportDisc(): Promise<void> {
-  return act("exporting", async () => {
-    const source = sourceOf(state.sourceForm.value, document.baseURI);
-    if (typeof source === "string") throw new Error(source);
-    const name = discNameOf(source);
-    const readOnly = state.readOnly.value;
-    const workerQueues = state.workerQueues.value;
-    for (const command of exportCommands(name, readOnly, workerQueues + 1)) say("command", command);
-    const machine = await Machine.export({
-      ...{ source, name, readOnly, workerQueues },
-      engine: state.engine.value,
-      log: (line) => say("driver", line),
-    });
-    batch(() => {
-      state.machine.value = machine;
-      state.phase.value = "exported";
-    });
-    say("note", `The link is up, engine ${machine.bus.engine.kind}.`);
-    stopWatching = watch(machine, (error) => void lose(error));
-  });
+  return act(
+    "exporting",
+    async () => {
+      const source = sourceOf(state.sourceForm.value, document.baseURI);
+      if (typeof source === "string") throw new Error(source);
+      const name = discNameOf(source);
+      const readOnly = state.readOnly.value;
+      const workerQueues = state.workerQueues.value;
+      for (const command of exportCommands(name, readOnly, workerQueues + 1))
+        say("command", command);
+      const machine = await Machine.export({
+        ...{ source, name, readOnly, workerQueues },
+        engine: state.engine.value,
+        log: (line) => say("driver", line),
+      });
+      batch(() => {
+        state.machine.value = machine;
+        state.phase.value = "exported";
+      });
+      say("note", `The link is up, engine ${machine.bus.engine.kind}.`);
+      stopWatching = watch(machine, (error) => void lose(error));
+    },
+    isIn("empty"),
+  );
 }
 
 export function attach(): Promise<void> {
-  return act("attaching", async () => {
-    const machine = theMachine();
-    say("command", PROBE_COMMAND);
-    say("command", attachCommand(machine.options.name));
-    await machine.attach(state.numDescriptors.value);
-    state.phase.value = "attached";
-  });
+  return act(
+    "attaching",
+    async () => {
+      const machine = theMachine();
+      say("command", PROBE_COMMAND);
+      say("command", attachCommand(machine.options.name));
+      await machine.attach(state.numDescriptors.value);
+      state.phase.value = "attached";
+    },
+    isIn("exported"),
+  );
 }
 
 export function detach(): Promise<void> {
-  return act("detaching", async () => {
-    const machine = theMachine();
-    await stopWorkload();
-    say("command", detachCommand(machine.options.name));
-    await machine.detach();
-    await machine.leave();
-    say("command", UNPROBE_COMMAND);
-    state.phase.value = "exported";
-    state.sector.value = undefined;
-  });
+  return act(
+    "detaching",
+    async () => {
+      const machine = theMachine();
+      await stopWorkload();
+      say("command", detachCommand(machine.options.name));
+      await machine.detach();
+      await machine.leave();
+      say("command", UNPROBE_COMMAND);
+      state.phase.value = "exported";
+      state.sector.value = undefined;
+    },
+    isIn("attached"),
+  );
 }
 
 /** Takes the link down and everything away. */
 export function stop(): Promise<void> {
-  return act("stopping", async () => {
-    const machine = theMachine();
-    await stopWorkload();
-    if (state.phase.value === "stepping") await endSteps();
-    if (state.phase.value === "attached") say("command", detachCommand(machine.options.name));
-    say("command", STOP_COMMAND);
-    try {
-      await machine.close();
-    } finally {
-      forget();
-    }
-  });
+  return act(
+    "stopping",
+    async () => {
+      const machine = theMachine();
+      await stopWorkload();
+      if (state.phase.value === "stepping") await endSteps();
+      if (state.phase.value === "attached") say("command", detachCommand(machine.options.name));
+      say("command", STOP_COMMAND);
+      try {
+        await machine.close();
+      } finally {
+        forget();
+      }
+    },
+    () => state.machine.value !== undefined,
+  );
 }
 
 export function readSector(number: number): Promise<void> {
@@ -144,31 +172,43 @@ export function setLinkFaults(faults: LinkFaults): Promise<void> {
 }
 
 export function killEndpoint(): Promise<void> {
-  return act("killing", async () => {
-    await theMachine().kill();
-    state.isKilled.value = true;
-    say("note", "The endpoint was killed: no answer, no heartbeat, and the bus as it was.");
-  });
+  return act(
+    "killing",
+    async () => {
+      await theMachine().kill();
+      state.isKilled.value = true;
+      say("note", "The endpoint was killed: no answer, no heartbeat, and the bus as it was.");
+    },
+    () => !state.isKilled.value,
+  );
 }
 
 export function reviveEndpoint(): Promise<void> {
-  return act("reviving", async () => {
-    say("note", "Another endpoint comes up, and takes the link over.");
-    await theMachine().revive();
-    state.isKilled.value = false;
-  });
+  return act(
+    "reviving",
+    async () => {
+      say("note", "Another endpoint comes up, and takes the link over.");
+      await theMachine().revive();
+      state.isKilled.value = false;
+    },
+    () => state.isKilled.value,
+  );
 }
 
 export function beginSteps(): Promise<void> {
-  return act("starting single steps", async () => {
-    const machine = theMachine();
-    await stopWorkload();
-    await machine.leave();
-    say("note", "Single steps: the page writes the driver's bytes itself.");
-    stepper = await Stepper.begin(machine.bus);
-    state.phase.value = "stepping";
-    state.stepView.value = stepper.view;
-  });
+  return act(
+    "starting single steps",
+    async () => {
+      const machine = theMachine();
+      await stopWorkload();
+      await machine.leave();
+      say("note", "Single steps: the page writes the driver's bytes itself.");
+      stepper = await Stepper.begin(machine.bus);
+      state.phase.value = "stepping";
+      state.stepView.value = stepper.view;
+    },
+    () => stepper === undefined,
+  );
 }
 
 export function step(): Promise<void> {
