@@ -58,7 +58,7 @@ async function workload(page) {
   await page.getByLabel("Sector", { exact: true }).fill("7");
   await page.getByLabel("Text", { exact: true }).fill("seen on the disk");
   await press(page, "Write");
-  await page.getByText("|seen on the disk|").waitFor();
+  await page.getByText("|seen on |").waitFor();
   await page.locator(".work").getByLabel("Queues").selectOption("2");
   await press(page, "Start the workload");
   await page.waitForTimeout(WORKLOAD_MS);

@@ -31,7 +31,7 @@ test("a memory disc is exported, attached, written, read and detached, and the l
     await page.getByLabel("Sector", { exact: true }).fill("7");
     await page.getByLabel("Text", { exact: true }).fill("seen on the disk");
     await site.press("Write");
-    await page.getByText("|seen on the disk|").waitFor();
+    await page.getByText("|seen on |").waitFor();
     await page.getByLabel("Sector", { exact: true }).fill("8");
     await site.press("Read");
     await page.getByText("00001000  00 00").waitFor();
@@ -166,7 +166,7 @@ test("single steps show a descriptor's bytes and fields, from free to answered, 
     // The root complex finds everything as it was.
     await site.press("Attach");
     await site.press("Read");
-    await page.getByText("|hello from one d|").waitFor();
+    await page.getByText("|hello fr|").waitFor();
   });
 });
 
@@ -225,7 +225,7 @@ test("an endpoint that is killed is noticed, and another one takes over with the
     await page.getByText("/dev/ram0: attached again").waitFor();
     await site.sees("Kill the endpoint");
     await site.press("Read");
-    await page.getByText("|hello...........|").waitFor();
+    await page.getByText("|hello...|").waitFor();
     await site.press("Stop");
     await site.sees("Export");
   });
@@ -248,7 +248,7 @@ test("a file that is picked is exported read-only, in place", async (context) =>
     await site.attach();
     await page.getByText("/dev/pci-rd-mine.img").waitFor();
     await site.press("Read");
-    await page.getByText("|this is a file o|").waitFor();
+    await page.getByText("|this is |").waitFor();
     expect(await page.getByRole("button", { name: "Write" }).isDisabled()).toBe(true);
     await page.getByText("The disk is read-only: set reads to 100 %.").waitFor();
   });
@@ -267,7 +267,7 @@ test("a file that is dropped on the page is the image", async (context) => {
     await page.getByText("dropped.img, 1K").waitFor();
     await site.attach();
     await site.press("Read");
-    await page.getByText("|it was dropped. |").waitFor();
+    await page.getByText("|it was d|").waitFor();
   });
 });
 
@@ -284,11 +284,11 @@ test("a disc that is kept in the browser is there again when the page was loaded
     await attach();
     await page.getByLabel("Text", { exact: true }).fill("it was kept");
     await site.press("Write");
-    await page.getByText("|it was kept.....|").waitFor();
+    await page.getByText("|it was k|").waitFor();
     await page.reload();
     await attach();
     await site.press("Read");
-    await page.getByText("|it was kept.....|").waitFor();
+    await page.getByText("|it was k|").waitFor();
   });
 });
 
@@ -300,7 +300,7 @@ test("an image on the web is read by ranges, and one that is not there is refuse
     await site.attach();
     await page.getByLabel("Sector", { exact: true }).fill("1999");
     await site.press("Read");
-    await page.getByText("|mage, sector 199|").waitFor();
+    await page.getByText("|ctor 199|").waitFor();
     await site.press("Stop");
     await page.getByLabel("Address").fill("nothing-there.img");
     await site.press("Export");

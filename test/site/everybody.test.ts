@@ -195,7 +195,7 @@ test("where WebAssembly is forbidden the page says so, and works with the other 
       await site.attach();
       await page.getByText("engine typescript", { exact: true }).waitFor();
       await site.press("Write");
-      await page.getByText("|hello...........|").waitFor();
+      await page.getByText("|hello...|").waitFor();
       await site.tab("WASM against TypeScript");
       const compare = page.getByRole("button", { name: "Compare the engines" });
       expect(await compare.isDisabled()).toBe(true);

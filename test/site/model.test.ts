@@ -248,6 +248,9 @@ test("bytes as hexdump has them", () => {
     "00000200  68 65 6c 6c 6f 00 77 6f  72 6c 64 2c 20 61 6e 64  |hello.world, and|",
     "00000210  20 6d 6f 72 65                                    | more|",
   ]);
+  expect(hexLines(new TextEncoder().encode("hello"), 0, 8)).toEqual([
+    "00000000  68 65 6c 6c 6f           |hello|",
+  ]);
 });
 
 test("the log forgets the oldest, and numbers on", () => {

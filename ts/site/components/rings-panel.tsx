@@ -52,7 +52,7 @@ function Queues() {
 
 function titleOf(index: number): string {
   if (phase.value === "stepping") return "queue 0, you";
-  return index === 0 ? "queue 0, the page" : `queue ${index}, a worker`;
+  return index === 0 ? "queue 0, page" : `queue ${index}, worker`;
 }
 
 /** The numbers of the drawings, and the oldest descriptors in flight. */

@@ -7,7 +7,7 @@ import { disc, sector } from "../state.js";
 import { Field, NumberField } from "./field.js";
 import { Scroll } from "./scroll.js";
 
-const SHOWN_BYTES = 128;
+const SHOWN_BYTES = 64;
 
 export function SectorPanel() {
   const [number, setNumber] = useState(0);
@@ -42,7 +42,7 @@ export function SectorPanel() {
 function Dump() {
   if (sector.value === undefined) return null;
   const { number, bytes } = sector.value;
-  const lines = hexLines(bytes.subarray(0, SHOWN_BYTES), number * bytes.length);
+  const lines = hexLines(bytes.subarray(0, SHOWN_BYTES), number * bytes.length, 8);
   return (
     <Scroll class="dump" label={`Sector ${number}, its first ${SHOWN_BYTES} bytes`}>
       <pre>{lines.join("\n")}</pre>

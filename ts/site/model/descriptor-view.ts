@@ -119,15 +119,16 @@ export function hexByte(byte: number): string {
   return byte.toString(16).padStart(2, "0");
 }
 
-/** Lines of 16 bytes with their offsets and letters, as `hexdump -C` has them. */
-export function hexLines(bytes: Uint8Array, firstOffset = 0): string[] {
+/** Lines of bytes with their offsets and letters, as `hexdump -C` has them. */
+export function hexLines(bytes: Uint8Array, firstOffset = 0, perLine: 8 | 16 = 16): string[] {
   const lines: string[] = [];
-  for (let at = 0; at < bytes.length; at += 16) {
-    const row = [...bytes.subarray(at, at + 16)];
-    const digits = [row.slice(0, 8), row.slice(8)].map((half) => half.map(hexByte).join(" "));
+  for (let at = 0; at < bytes.length; at += perLine) {
+    const row = [...bytes.subarray(at, at + perLine)];
+    const halves = perLine === 16 ? [row.slice(0, 8), row.slice(8)] : [row];
+    const digits = halves.map((half) => half.map(hexByte).join(" ")).join("  ");
     const letters = row.map((byte) => (byte > 31 && byte < 127 ? String.fromCharCode(byte) : "."));
     const offset = (firstOffset + at).toString(16).padStart(8, "0");
-    lines.push(`${offset}  ${digits.join("  ").padEnd(50)}|${letters.join("")}|`);
+    lines.push(`${offset}  ${digits.padEnd(3 * perLine + halves.length)}|${letters.join("")}|`);
   }
   return lines;
 }
