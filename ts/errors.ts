@@ -11,11 +11,11 @@
  * | `ERR_BLOCKPT_READ_ONLY` | a write to a disk that may only be read |
  * | `ERR_BLOCKPT_NO_SUCH_DISC` | no disc of that name is exported, or attached |
  * | `ERR_BLOCKPT_ALREADY_ATTACHED` | the disc is attached already |
- * | `ERR_BLOCKPT_BUSY` | requests are in flight, or the disc is attached |
+ * | `ERR_BLOCKPT_BUSY` | requests are in flight, the disc is attached, or its file is open elsewhere |
  * | `ERR_BLOCKPT_DETACHED` | the disk was detached |
  * | `ERR_BLOCKPT_BAR_TOO_SMALL` | the BAR has no room for the registers, the MSI-X table and one queue |
  * | `ERR_BLOCKPT_NO_SPACE` | a region of the bus is full: host memory, endpoint memory, workspace, descriptor space or vectors |
- * | `ERR_BLOCKPT_DISC_OPEN` | a disc's file, or its export on an NBD server, cannot be opened; `cause` says why |
+ * | `ERR_BLOCKPT_DISC_OPEN` | a disc's file, its export on an NBD server, its image on an HTTP server, or its module cannot be opened; `cause` says why |
  * | `ERR_BLOCKPT_DISC_SIZE` | a disc is empty, not a multiple of 512 bytes, or too large |
  * | `ERR_BLOCKPT_PARTITION` | no such partition, or no partition table that makes sense |
  * | `ERR_BLOCKPT_NAME` | a name cannot stand in the protocol's register |

@@ -46,31 +46,41 @@ export {
 export type { LogLine } from "./config/kernel-log.js";
 export type { FunctionField, FunctionFields } from "./config/pci-function.js";
 export type { TreeEntry, TreeStats, TreeTypes } from "./config/tree-stats.js";
+export { BlobDisc } from "./discs/blob-disc.js";
 export { CrashDisc, type CrashDiscOptions } from "./discs/crash-disc.js";
 export type { CrashOperation, CrashOptions } from "./discs/crash-image.js";
 export type {
+  BlobDiscHandle,
   CrashDiscHandle,
   Disc,
   DiscAnswer,
   DiscHandle,
   FaultyDiscHandle,
   FileDiscHandle,
+  HttpDiscHandle,
   MemoryDiscHandle,
+  ModuleDiscHandle,
   NbdDiscHandle,
   NullDiscHandle,
+  OpfsDiscHandle,
   PartitionDiscHandle,
   ReplayDiscHandle,
 } from "./discs/disc.js";
 export { exportedName, type NamedDiscOptions, openDiscNamed } from "./discs/disc-name.js";
+export type { DiscSource, DiscSourceAmount } from "./discs/disc-source.js";
 export type { FaultKind, FaultOperation, FaultReport, FaultRule } from "./discs/faults/fault.js";
 export { parseFault, printFault } from "./discs/faults/text.js";
 export { FaultyDisc } from "./discs/faulty-disc.js";
 export { FileDisc } from "./discs/file-disc.js";
+export { HttpDisc, type HttpDiscOptions } from "./discs/http-disc.js";
 export { MemoryDisc } from "./discs/memory-disc.js";
+export { ModuleDisc, type ModuleDiscOptions } from "./discs/module-disc.js";
 export { NbdDisc, type NbdDiscOptions } from "./discs/nbd-disc.js";
 export { NullDisc } from "./discs/null-disc.js";
+export { OpfsDisc, type OpfsDiscOptions } from "./discs/opfs-disc.js";
 export { PartitionDisc } from "./discs/partition-disc.js";
 export { type ReplayAnswer, ReplayDisc, type ReplayDiscOptions } from "./discs/replay-disc.js";
+export type { SourceDisc } from "./discs/source-disc.js";
 export type { WrappedDisc } from "./discs/wrapped-disc.js";
 export { Endpoint } from "./endpoint/endpoint.js";
 export type {

@@ -8,6 +8,7 @@ import {
   type EngineChoice,
   FileDisc,
   MemoryDisc,
+  ModuleDisc,
   NbdDisc,
   PartitionDisc,
   type RemoteDisk,
@@ -16,11 +17,18 @@ import {
 import { BlkStatus, nameOf } from "blockpt/abi";
 import { afterThisTest, makeEndpoint, makeImage } from "../api/rig.js";
 import { attachAll, listen } from "../nbd/embedded.js";
+import { AT_ONCE } from "./modules.js";
 
 export const DISC_BYTES = 1024 * 1024;
 
 /** What the faults are in front of. */
-export const INNER = ["memory", "file", "partition", "nbd"] as const satisfies DiscHandle["kind"][];
+export const INNER = [
+  "memory",
+  "file",
+  "partition",
+  "nbd",
+  "module",
+] as const satisfies DiscHandle["kind"][];
 export type Inner = (typeof INNER)[number];
 
 /** A disc of zeros, of `DISC_BYTES` (a partition of one of somewhat more). */
@@ -34,6 +42,8 @@ export async function makeDisc(bus: Bus, inner: Inner): Promise<Disc> {
       return PartitionDisc.open(await FileDisc.open(makeImage(partitioned())), 1);
     case "nbd":
       return NbdDisc.open(await serveZeros());
+    case "module":
+      return ModuleDisc.open(AT_ONCE, { data: new SharedArrayBuffer(DISC_BYTES) });
   }
 }
 

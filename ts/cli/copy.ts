@@ -46,7 +46,7 @@ const MOST_DEPTH = 64;
 const DEFAULT_DEPTH = 8;
 
 const EXAMPLES_HELP = `
-SRC and DST are files, block devices or NBD URIs. A partition of one is PATH,partition=P, P being its
+SRC and DST are files, block devices or NBD URIs; SRC may be the URL of an image. A partition of one is PATH,partition=P, P being its
 number or its UUID. A comma of a path is written twice.
 
 A DST that is not there is made, with holes where SRC has zeros, and removed again unless the

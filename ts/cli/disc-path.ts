@@ -29,9 +29,14 @@ export function isMemoryPath(path: string): boolean {
   return /^memory:/i.test(path);
 }
 
-/** Whether it stands for itself wherever it is read: no path, but a disc in memory or on an NBD server. */
+/** Whether it is no path, but the URL of an image on an HTTP server. */
+export function isHttpUrl(path: string): boolean {
+  return /^https?:\/\//i.test(path);
+}
+
+/** Whether it stands for itself wherever it is read: no path, but a disc in memory, on a server or of a browser. */
 export function isNoPath(path: string): boolean {
-  return isMemoryPath(path) || isNbdUri(path);
+  return isMemoryPath(path) || isNbdUri(path) || isHttpUrl(path) || /^opfs:/i.test(path);
 }
 
 /**

@@ -27,8 +27,8 @@ interface RunOptions extends TraceOptions {
 const HELP = `
 A disc is ${DISC_SYNTAX}:
   NAME       its directory in the config tree; what the root complex sees is made of PATH
-  PATH       a file, a block device, memory:SIZE (memory:64M) or an NBD URI (nbd+unix:///EXPORT?socket=PATH);
-             a comma in it is written ,,
+  PATH       a file, a block device, memory:SIZE (memory:64M), an NBD URI (nbd+unix:///EXPORT?socket=PATH)
+             or the URL of an image (https://HOST/disk.img), which may only be read; a comma in it is written ,,
   ro         may only be read
   queues     most queues, each served by a thread of its own: 1 to 255
   partition  only this partition: its number or its UUID

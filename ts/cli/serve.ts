@@ -24,7 +24,7 @@ const DEFAULT_URI = "nbd://localhost";
 const HELP = `
 A disc is ${SERVED_DISC_SYNTAX}:
   NAME       the export's name; without it the last part of PATH
-  PATH       a file, a block device, memory:SIZE (memory:64M), or an NBD URI of another server
+  PATH       a file, a block device, memory:SIZE (memory:64M), an NBD URI of another server, or the URL of an image
 The rest is as for blockpt run, which serves NBD beside a config tree and a control socket's other uses.
 ${NBD_HELP}
 A command behind -- runs meanwhile, with the first export's URI in BLOCKPT_NBD_URI; it ends the server.

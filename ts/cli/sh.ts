@@ -57,7 +57,7 @@ export function addShCommand(program: Command, { cleanup }: CommandContext): voi
     .option("-c <commands>", "execute these; script is $0 then")
     .option(
       "--disc <disc>",
-      "NAME=PATH: /dev/NAME leads to a file, or is memory:SIZE or an NBD URI",
+      "NAME=PATH: /dev/NAME leads to a file, or is memory:SIZE, an NBD URI or the URL of an image",
       collectNames,
     )
     .addOption(controllerOption())

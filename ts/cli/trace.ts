@@ -89,7 +89,7 @@ function collectDiscs(
   const [, name, path] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
   if (name !== undefined && path !== undefined) return new Map([...before, [name, path]]);
   throw new InvalidArgumentError(
-    "NAME=PATH is wanted: the last component of a disc's name, and a file, memory:SIZE or NBD URI.",
+    "NAME=PATH is wanted: the last component of a disc's name, and a file, memory:SIZE, NBD URI or URL.",
   );
 }
 

@@ -31,7 +31,7 @@ export interface ConfigTreeOptions {
   endpoint?: Endpoint | undefined;
   /** A root complex that drives the bus already: its driver shows as loaded. */
   rootComplex?: RootComplex | undefined;
-  /** Names in `/dev` of the endpoint's discs, and what they are made of: a path, `memory:SIZE` or an NBD URI. */
+  /** Names in `/dev` of the endpoint's discs, and what they are made of: a path, `memory:SIZE`, an NBD URI or the URL of an image. */
   discs?: Readonly<Record<string, string>> | undefined;
   /** Where both sides record what they do. Default: nowhere. */
   trace?: Trace | undefined;

@@ -9,7 +9,7 @@ import type { RootComplexSide } from "./root-complex-side.js";
 export const DEV = "/dev";
 
 export class Dev {
-  /** What discs are made of, by name: a path of the machine that the tree runs on, `memory:SIZE` or an NBD URI. */
+  /** What discs are made of, by name: a path of the machine that the tree runs on, `memory:SIZE`, an NBD URI or the URL of an image. */
   readonly #discs = new Map<string, string>();
   readonly #side: RootComplexSide | undefined;
 
@@ -25,7 +25,8 @@ export class Dev {
   /** Gives a disc a name. */
   add(name: string, target: string): void {
     checkEntryName(name);
-    if (target === "") throw new Refusal("ENOENT", "a path, memory:SIZE or an NBD URI is wanted");
+    if (target === "")
+      throw new Refusal("ENOENT", "a path, memory:SIZE, an NBD URI or a URL is wanted");
     this.#discs.set(name, target);
   }
 

@@ -16,7 +16,7 @@ import { PCI_REMOTE_DISK } from "./pci-remote-disk.js";
 
 /** A disc of a function, by the names of its attributes. */
 export interface DiscDocument {
-  /** A file, a block device, `memory:SIZE`, an NBD URI, or a name of `dev` with `/dev/` before it. */
+  /** A file, a block device, `memory:SIZE`, an NBD URI, the URL of an image, or a name of `dev` with `/dev/` before it. */
   disc_name: string;
   /** Number or UUID of the partition that is exported; empty for all of the disc. Default: that. */
   partition?: number | string | undefined;
@@ -38,7 +38,7 @@ export interface FunctionDocument extends FunctionFields {
 
 /** The state of a config tree. What it does not name stays as it is. */
 export interface ConfigDocument {
-  /** Names in `/dev` of the endpoint's discs, and what they are made of: a path, `memory:SIZE` or an NBD URI. */
+  /** Names in `/dev` of the endpoint's discs, and what they are made of: a path, `memory:SIZE`, an NBD URI or the URL of an image. */
   dev?: Record<string, string> | undefined;
   /** By the names of their directories. */
   functions?: Record<string, FunctionDocument> | undefined;

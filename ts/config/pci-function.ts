@@ -64,7 +64,7 @@ export const FUNCTION_FIELDS = {
 
 /** How a disc is configured. */
 export interface DiscConfig {
-  /** A file, a block device, `memory:SIZE`, an NBD URI, or a name in `/dev` of the tree; empty before it is written. */
+  /** A file, a block device, `memory:SIZE`, an NBD URI, the URL of an image, or a name in `/dev` of the tree; empty before it is written. */
   readonly discName: string;
   /** Number or UUID; empty for the whole disc. */
   readonly partition: string;

@@ -7,8 +7,10 @@ import { BlockptError } from "../errors.js";
 import { isNbdUri, parseNbdUri } from "../nbd/uri.js";
 import type { Disc } from "./disc.js";
 import { FileDisc } from "./file-disc.js";
+import { HttpDisc } from "./http-disc.js";
 import { MemoryDisc } from "./memory-disc.js";
 import { NbdDisc } from "./nbd-disc.js";
+import { OpfsDisc } from "./opfs-disc.js";
 import { PartitionDisc } from "./partition-disc.js";
 
 /** How a disc of a name is opened. */
@@ -20,6 +22,8 @@ export interface NamedDiscOptions {
 }
 
 const MEMORY = /^memory:/i;
+const HTTP = /^https?:\/\//i;
+const OPFS = /^opfs:/i;
 const SIZE = /^(\d+)(?:b|([kmgt])(?:i?b)?)?$/i;
 const UNITS: Readonly<Record<string, number>> = {
   k: 1024,
@@ -34,9 +38,11 @@ const UNITS: Readonly<Record<string, number>> = {
  * @param bus - where a disc in memory is made
  * @param name - the path of a file or a block device; or `memory:` and the size of a disc of zeros, in
  * bytes, or with K, M, G or T in powers of 1024 (`64M`, `64MB` and `64MiB` are one); or an NBD URI, as
- * `NbdDisc.open` takes it. Case does not matter there; a file of such a name is opened as `./memory:64M`
+ * `NbdDisc.open` takes it; or an image on an HTTP server, as `https://HOST/disk.img`; or in a browser `opfs:` and the path of
+ * a file of the origin private file system. Case does not matter in `memory:` and the like; a file of such a name is opened as `./memory:64M`
  * @throws {@link BlockptError} `ERR_BLOCKPT_INVALID_ARGUMENT` for a size that is none; else what
- * `FileDisc.open`, `MemoryDisc.create`, `NbdDisc.open` and `PartitionDisc.open` throw. Nothing is open then
+ * `FileDisc.open`, `MemoryDisc.create`, `NbdDisc.open`, `HttpDisc.open`, `OpfsDisc.open` and
+ * `PartitionDisc.open` throw. Nothing is open then
  *
  * @example
  * ```ts
@@ -53,11 +59,7 @@ export async function openDiscNamed(
   options: NamedDiscOptions = {},
 ): Promise<Disc> {
   const { readOnly = false, partition } = options;
-  const disc = isMemoryName(name)
-    ? MemoryDisc.create(bus, memoryBytes(name), { readOnly })
-    : isNbdUri(name)
-      ? await NbdDisc.open(name, { readOnly })
-      : await FileDisc.open(name, { readOnly });
+  const disc = await openWhole(bus, name, readOnly);
   if (partition === undefined) return disc;
   try {
     return await PartitionDisc.open(disc, partition);
@@ -67,11 +69,19 @@ export async function openDiscNamed(
   }
 }
 
+async function openWhole(bus: Bus, name: string, readOnly: boolean): Promise<Disc> {
+  if (isMemoryName(name)) return MemoryDisc.create(bus, memoryBytes(name), { readOnly });
+  if (isNbdUri(name)) return NbdDisc.open(name, { readOnly });
+  if (HTTP.test(name)) return HttpDisc.open(name);
+  if (OPFS.test(name)) return OpfsDisc.open(name.replace(OPFS, ""), { readOnly });
+  return FileDisc.open(name, { readOnly });
+}
+
 /**
  * The name under which the root complex sees a disc, after Linux: a partition's number stands behind
  * the disc's name, with a `p` before it if that ends in a digit. A name that does not fit the
  * protocol's register becomes its last path component. An NBD URI stands for its export's name; without
- * one for that of the socket or the host.
+ * one for that of the socket or the host. A URL, and a name of `opfs:`, stand for the last component of their path.
  *
  * @param partition - its number: of one that was opened by UUID, `PartitionDisc.number`
  * @throws {@link BlockptError} `ERR_BLOCKPT_NAME` if that does not fit either: 1 to 63 bytes of UTF-8
@@ -85,12 +95,17 @@ export async function openDiscNamed(
  * console.log(exportedName("/dev/nvme0n1", 1)); // /dev/nvme0n1p1
  * console.log(exportedName(`/srv/${"images/".repeat(10)}disk.img`)); // disk.img
  * console.log(exportedName("nbd://server/vm1")); // vm1
+ * console.log(exportedName("https://server/images/disk.img?v=2")); // disk.img
  * ```
  */
 export function exportedName(discName: string, partition?: number | undefined): string {
   if (isNbdUri(discName)) {
     const { exportName, socketPath, host } = parseNbdUri(discName);
     return exportedName(exportName || posix.basename(socketPath ?? host ?? ""), partition);
+  }
+  if (HTTP.test(discName)) return exportedName(imageOf(discName), partition);
+  if (OPFS.test(discName)) {
+    return exportedName(posix.basename(discName.replace(OPFS, "")), partition);
   }
   const separator = /\d$/.test(discName) ? "p" : "";
   const suffix = partition === undefined ? "" : `${separator}${partition}`;
@@ -126,6 +141,17 @@ export function nameComplaint(name: string): string | undefined {
  */
 export function isMemoryName(name: string): boolean {
   return MEMORY.test(name);
+}
+
+/** The file's name in a URL, or the host's if it has none. */
+function imageOf(url: string): string {
+  try {
+    const { pathname, host } = new URL(url);
+    return posix.basename(decodeURIComponent(pathname)) || host;
+  } catch {
+    // Whoever opens it says what is wrong with it.
+    return posix.basename(url);
+  }
 }
 
 /** The size in `memory:SIZE`. */

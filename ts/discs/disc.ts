@@ -101,6 +101,66 @@ export interface CrashDiscHandle {
   readonly memory: CrashMemory;
 }
 
+/** How the disc of a module is opened again in another thread: the module is imported there, too. */
+export interface ModuleDiscHandle {
+  /** Which kind. */
+  readonly kind: "module";
+  /** The module. */
+  readonly url: string;
+  /** What its `openDisc` gets. */
+  readonly data: unknown;
+  /** Size in bytes. */
+  readonly sizeBytes: number;
+  /** Whether it may only be read. */
+  readonly readOnly: boolean;
+  /** Bytes of its blocks. */
+  readonly logicalBlockBytes: number;
+}
+
+/** How a disc of a `Blob` is opened again in another thread. */
+export interface BlobDiscHandle {
+  /** Which kind. */
+  readonly kind: "blob";
+  /** Its bytes. */
+  readonly blob: Blob;
+}
+
+/** How a disc on an HTTP server is opened again in another thread: there it makes requests of its own. */
+export interface HttpDiscHandle {
+  /** Which kind. */
+  readonly kind: "http";
+  /** Where it is. */
+  readonly url: string;
+  /** What requests carry besides. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** How far it reads ahead, in bytes. */
+  readonly readAheadBytes: number;
+  /** How much a queue keeps, in bytes. */
+  readonly cacheBytes: number;
+  /** How long a response may stand still, in milliseconds. */
+  readonly timeoutMs: number;
+  /** How long a read is tried again, in milliseconds. */
+  readonly outageMs: number;
+  /** Bytes of the image on the server. */
+  readonly imageBytes: number;
+  /** By what every response shows that it is of the same image. */
+  readonly version: string;
+}
+
+/** How a disc in the origin private file system is opened again in another thread. */
+export interface OpfsDiscHandle {
+  /** Which kind. */
+  readonly kind: "opfs";
+  /** The file. */
+  readonly file: FileSystemFileHandle;
+  /** Its path in the file system. */
+  readonly path: string;
+  /** Size in bytes. */
+  readonly sizeBytes: number;
+  /** Whether it may only be read. */
+  readonly readOnly: boolean;
+}
+
 /** How a disc is opened again in another thread; can be posted. */
 export type DiscHandle =
   | MemoryDiscHandle
@@ -109,6 +169,10 @@ export type DiscHandle =
   | NbdDiscHandle
   | CrashDiscHandle
   | ReplayDiscHandle
+  | ModuleDiscHandle
+  | BlobDiscHandle
+  | HttpDiscHandle
+  | OpfsDiscHandle
   | PartitionDiscHandle
   | FaultyDiscHandle;
 
@@ -117,8 +181,9 @@ export type DiscAnswer = number | Promise<number>;
 
 /**
  * A block device that an endpoint can export: a `FileDisc`, a `MemoryDisc`, a `NullDisc`, an `NbdDisc`, a
- * `CrashDisc`, a `ReplayDisc`, a `PartitionDisc` or a `FaultyDisc`, and no other. Offsets and lengths are bytes, multiples of 512, and within the disc: whoever calls
- * has checked them.
+ * `BlobDisc`, an `HttpDisc`, an `OpfsDisc`, a `CrashDisc`, a `ReplayDisc`, a `PartitionDisc` or a `FaultyDisc`, and no
+ * other: one of your own is a `ModuleDisc`. Offsets and lengths are bytes, multiples of 512, and within the disc: whoever
+ * calls has checked them.
  */
 export interface Disc {
   /** Size in bytes, a multiple of 512. */
@@ -262,6 +327,10 @@ const KINDS: Readonly<Record<DiscHandle["kind"], true>> = {
   nbd: true,
   crash: true,
   replay: true,
+  module: true,
+  blob: true,
+  http: true,
+  opfs: true,
   partition: true,
   faulty: true,
 };

@@ -17,6 +17,10 @@ export function mayHaveHoles(handle: DiscHandle): boolean | undefined {
       return mayHaveHoles(handle.inner);
     case "nbd":
     case "replay":
+    case "module":
+    case "blob":
+    case "http":
+    case "opfs":
       return undefined;
   }
 }

@@ -12,6 +12,7 @@ import type { NbdExportFacts } from "../nbd/client/export-facts.js";
 import { TransmissionFlag } from "../nbd/protocol.js";
 import { type NbdAddress, parseNbdUri } from "../nbd/uri.js";
 import { checkDiscSize, type Disc, type NbdDiscHandle } from "./disc.js";
+import { wholeBlocks } from "./whole-blocks.js";
 
 /** How an export of an NBD server is opened. */
 export interface NbdDiscOptions {
@@ -160,16 +161,13 @@ export class NbdDisc implements Disc {
   }
 
   async readBytes(lenBytes: number, offsetBytes: number): Promise<Uint8Array> {
-    // Whole blocks: a partition table is read in sectors of 512 bytes.
-    const unitBytes = this.logicalBlockBytes;
-    const start = offsetBytes - (offsetBytes % unitBytes);
-    const end = Math.ceil((offsetBytes + lenBytes) / unitBytes) * unitBytes;
+    const { start, end, wanted } = wholeBlocks(this, lenBytes, offsetBytes);
     const bytes = new Uint8Array(end - start);
     // Of its own: some servers bear one connection, and a queue is to have that.
     const client = this.#client ?? this.#connect(undefined);
     const blkStatus = await client.read(bytes, start);
     if (client !== this.#client) await client.leave();
-    if (blkStatus === 0) return bytes.subarray(offsetBytes - start, offsetBytes - start + lenBytes);
+    if (blkStatus === 0) return wanted(bytes);
     const why = `${lenBytes} bytes at ${offsetBytes} of ${this.#handle.uri} cannot be read`;
     throw new BlockptError("ERR_BLOCKPT_IO", why, { blkStatus });
   }

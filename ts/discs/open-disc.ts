@@ -13,6 +13,10 @@ const OPENERS: { readonly [Kind in DiscHandle["kind"]]: Opener<Kind> } = {
   nbd: async (_, handle) => (await import("./nbd-disc.js")).NbdDisc.adopt(handle),
   crash: async (_, handle) => (await import("./crash-disc.js")).CrashDisc.open(handle),
   replay: async (_, handle) => (await import("./replay-disc.js")).ReplayDisc.adopt(handle),
+  module: async (_, handle) => (await import("./module-disc.js")).ModuleDisc.adopt(handle),
+  blob: async (_, handle) => (await import("./blob-disc.js")).BlobDisc.adopt(handle),
+  http: async (_, handle) => (await import("./http-disc.js")).HttpDisc.adopt(handle),
+  opfs: async (_, handle) => (await import("./opfs-disc.js")).OpfsDisc.adopt(handle),
   partition: async (bus, handle) => {
     const inner = await openDisc(bus, handle.inner);
     return (await import("./partition-disc.js")).PartitionDisc.adopt(inner, handle);

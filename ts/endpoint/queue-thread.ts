@@ -8,6 +8,9 @@ import { Worker } from "node:worker_threads";
  */
 export type QueueWorkerSource = URL | string | ((options: object) => unknown);
 
+/** So long a thread may take to end after its report. */
+const ENDS_MS = 1000;
+
 /** Who hears of a thread. */
 export interface QueueThreadEvents {
   /** It ended well, and says how. */
@@ -32,7 +35,11 @@ export class QueueThread {
     const script = source ?? new URL("./queue-worker.js", import.meta.url);
     this.#worker =
       typeof script === "function" ? (script(options) as Worker) : new Worker(script, options);
-    this.#worker.on("message", onReport);
+    this.#worker.on("message", (report) => {
+      onReport(report);
+      // A disc's source may have left something that would keep it alive.
+      setTimeout(() => void this.terminate(), ENDS_MS).unref();
+    });
     this.#worker.on("error", (error) => {
       onFailure(`its worker failed: ${error instanceof Error ? error.message : String(error)}`);
     });

@@ -78,7 +78,10 @@ async function serve(
       ? new BlockingService(work, disc)
       : new AsyncService(work, disc);
     const reason = await service.run();
-    if (!service.isReplaced) return reason;
+    if (service.isReplaced) continue;
+    // The other loop has left its disc by itself, as it needs the event loop for that.
+    if (isBlocking(disc)) await disc.leave?.();
+    return reason;
   }
 }
 

@@ -17,7 +17,7 @@ import {
   visit,
   type YAMLError,
 } from "yaml";
-import { isMemoryPath } from "../disc-path.js";
+import { isNoPath } from "../disc-path.js";
 import { CliError, failureOf } from "../failure.js";
 import { checkDocument, type MachineDocument, type Problem } from "./schema.js";
 
@@ -76,8 +76,8 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
 
 /** What a disc is made of, if that is a path, from the root. */
 export function absoluteDiscName(discName: string, base: string): string {
-  if (discName === "" || isMemoryPath(discName)) return discName;
-  return isNbdUri(discName) ? absoluteUri(discName, base) : resolve(base, discName);
+  if (isNbdUri(discName)) return absoluteUri(discName, base);
+  return discName === "" || isNoPath(discName) ? discName : resolve(base, discName);
 }
 
 /** The paths that an NBD URI has in it. What is none is complained of by whoever opens it. */

@@ -98,7 +98,8 @@ const partition = leaf("a number from 1 on, a UUID or an empty text", (input) =>
 const name = z.string().refine(isEntryName, "a name is 1 to 255 bytes without / and controls");
 
 const MAP = { error: "a map of keys and values" };
-const DISC_NAME = "the path of a file or a block device, memory:SIZE or an NBD URI";
+const DISC_NAME =
+  "the path of a file or a block device, memory:SIZE, an NBD URI or the URL of an image";
 
 const exportName = leaf("a text of at most 63 bytes", (input) =>
   typeof input === "string" && !/\p{Cc}/u.test(input) ? input : undefined,

@@ -2,15 +2,15 @@
 // not there, and refuses what would destroy data.
 
 import { closeSync, constants, ftruncateSync, openSync, rmSync, statSync } from "node:fs";
-import { type Disc, FileDisc, NbdDisc, PartitionDisc } from "blockpt";
+import { type Disc, FileDisc, HttpDisc, NbdDisc, PartitionDisc } from "blockpt";
 import { isNbdUri } from "blockpt/nbd";
 import { InvalidArgumentError } from "commander";
 import type { Cleanup } from "../cleanup.js";
-import { isMemoryPath, PARTITION, parseDiscPath } from "../disc-path.js";
+import { isHttpUrl, isMemoryPath, PARTITION, parseDiscPath } from "../disc-path.js";
 import { CliError, failureOf } from "../failure.js";
 import { extentOf, overlap } from "./extent.js";
 
-/** A file, a block device, an export of an NBD server, or a partition of one. */
+/** A file, a block device, an export of an NBD server, an image on an HTTP server, or a partition of one. */
 export interface Place {
   /** As the user wrote it. */
   readonly text: string;
@@ -31,7 +31,7 @@ export function parsePlace(text: string): Place {
   if (path === "" || path === "-" || isMemoryPath(path)) {
     const why = path === "" ? "" : `; a file that is called so is ./${path}`;
     throw new InvalidArgumentError(
-      `The path of a file or a block device, or an NBD URI, is wanted${why}.`,
+      `The path of a file or a block device, an NBD URI or a URL is wanted${why}.`,
     );
   }
   return { text, path, ...settings };
@@ -58,7 +58,7 @@ export async function openEnds(from: Place, to: Place, cleanup: Cleanup): Promis
 }
 
 async function openPlace({ path, partition }: Place, readOnly: boolean): Promise<Disc> {
-  const disc = await (isNbdUri(path) ? NbdDisc : FileDisc).open(path, { readOnly });
+  const disc = await openWhole(path, readOnly);
   if (partition === undefined) return disc;
   try {
     return await PartitionDisc.open(disc, partition);
@@ -68,9 +68,20 @@ async function openPlace({ path, partition }: Place, readOnly: boolean): Promise
   }
 }
 
+function openWhole(path: string, readOnly: boolean): Promise<Disc> {
+  if (!isHttpUrl(path)) return (isNbdUri(path) ? NbdDisc : FileDisc).open(path, { readOnly });
+  if (readOnly) return HttpDisc.open(path);
+  throw new CliError({ code: "ERR_COPY_TARGET", message: `${path} may only be read` });
+}
+
+/** Whether it is on a server. */
+function isRemote(path: string): boolean {
+  return isNbdUri(path) || isHttpUrl(path);
+}
+
 /** Whether opening it finds something, or says why not; a link that leads nowhere does not count. */
 function isThere(path: string): boolean {
-  return isNbdUri(path) || statSync(path, { throwIfNoEntry: false }) !== undefined;
+  return isRemote(path) || statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 /** Makes the target's file, all of it a hole; gives what lets it stay. In one go, so that no signal comes between. */
@@ -100,7 +111,7 @@ function makeTarget({ path, partition }: Place, sizeBytes: number, cleanup: Clea
 
 /** A block device is written only if nobody uses it, and nobody mounts it while we do. */
 function holdDevice(path: string, cleanup: Cleanup): void {
-  if (isNbdUri(path) || !statSync(path).isBlockDevice()) return;
+  if (isRemote(path) || !statSync(path).isBlockDevice()) return;
   try {
     // What the kernel makes of O_EXCL there: it fails if the device, or a part of it, is held.
     const file = openSync(path, constants.O_RDWR | constants.O_EXCL);

@@ -1,11 +1,11 @@
 // The option --disc, NAME=PATH[,ro][,queues=N][,partition=P][,name=EXPORT_NAME][,fault=FAULT]..., and the discs of `blockpt serve`.
 
 import { posix } from "node:path";
-import { BlockptError, type DiscDocument, parseFault, printFault } from "blockpt";
+import { BlockptError, type DiscDocument, exportedName, parseFault, printFault } from "blockpt";
 import { isNbdUri, parseNbdUri } from "blockpt/nbd";
 import { InvalidArgumentError } from "commander";
 import { isEntryName } from "../config-file/schema.js";
-import { PARTITION, parseDiscPath, type Setting } from "../disc-path.js";
+import { isHttpUrl, PARTITION, parseDiscPath, type Setting } from "../disc-path.js";
 
 /** A disc of the command line. */
 export interface DiscOption {
@@ -66,8 +66,12 @@ export function parseServedDisc(text: string): DiscOption {
   const [, name = "", path = ""] = /^([^=]*)=(.*)$/s.exec(first) ?? [];
   // A = may also stand in a path: a name has no slash.
   if (isEntryName(name)) return discOf(name, path, settings);
-  const lastPart = posix.basename(isNbdUri(first) ? parseNbdUri(first).exportName : first);
-  return discOf(lastPart || "nbd", first, settings);
+  return discOf(lastPartOf(first) || "nbd", first, settings);
+}
+
+function lastPartOf(path: string): string {
+  if (isHttpUrl(path)) return exportedName(path);
+  return posix.basename(isNbdUri(path) ? parseNbdUri(path).exportName : path);
 }
 
 function faultOf(text: string): string {
@@ -84,7 +88,9 @@ function discOf(name: string, path: string, settings: Partial<DiscDocument>): Di
     throw new InvalidArgumentError(`${JSON.stringify(name)} is no name of a disc.`);
   }
   if (path === "") {
-    throw new InvalidArgumentError(`A path, memory:SIZE or an NBD URI is wanted behind ${name}=.`);
+    throw new InvalidArgumentError(
+      `A path, memory:SIZE, an NBD URI or a URL is wanted behind ${name}=.`,
+    );
   }
   return { name, label: name, disc: { disc_name: path, ...settings } };
 }
