@@ -5,12 +5,14 @@ import {
   createBus,
   exportedName,
   FileDisc,
+  HttpDisc,
   MemoryDisc,
   openDiscNamed,
   PartitionDisc,
 } from "blockpt";
 import { describe, expect, test } from "vitest";
 import { makeImage } from "../api/rig.js";
+import { ImageServer } from "./image-server.js";
 import { GPT_PARTITIONS, gptImage } from "./tables.js";
 
 const KIB = 1024;
@@ -85,6 +87,24 @@ describe("a name of a disc", () => {
     other.close();
   });
 
+  test("is the URL of an image, or a file of a browser", async () => {
+    const bus = await createBus();
+    const server = await ImageServer.start(gptImage().bytes);
+    const [first] = GPT_PARTITIONS;
+    const part = await openDiscNamed(bus, server.url, { partition: first?.uuid });
+    expect(part).toMatchObject({ startBytes: first?.startBytes, readOnly: true });
+    expect((part as PartitionDisc).inner).toBeInstanceOf(HttpDisc);
+    part.close();
+    await expect(openDiscNamed(bus, "opfs:disk.img")).rejects.toMatchObject({
+      code: "ERR_BLOCKPT_NOT_SUPPORTED",
+      message: expect.stringContaining("FileDisc"),
+    });
+    await expect(openDiscNamed(bus, "https:disk.img")).rejects.toMatchObject({
+      code: "ERR_BLOCKPT_DISC_OPEN",
+      message: expect.stringContaining("ENOENT"),
+    });
+  });
+
   test("that fails leaves nothing open", async (context) => {
     const bus = await createBus({ endpointMemoryBytes: 65536 });
     await expect(openDiscNamed(bus, "memory:64K", { partition: 1 })).rejects.toMatchObject({
@@ -134,6 +154,13 @@ describe("the name that the root complex sees", () => {
     [`${UMLAUTS}ü`, undefined, undefined],
     [`${LONG}${UMLAUTS}`, 1, `${UMLAUTS}1`],
     ["/a;b/disk.img", 1, "disk.img1"],
+    ["https://server/images/disk.img", undefined, "disk.img"],
+    ["HTTP://server:8080/images/a%20b0?token=x#y", 2, "a b0p2"],
+    ["https://server:8080", undefined, "server:8080"],
+    ["https://%", undefined, "%"],
+    ["https:disk.img", undefined, "https:disk.img"],
+    ["opfs:images/disk.img", 1, "disk.img1"],
+    ["opfs:", undefined, undefined],
     ["/a/disk;img", undefined, undefined],
     ["", undefined, undefined],
     ["", 1, undefined],

@@ -22,9 +22,10 @@ export interface ModuleDiscOptions {
  * one. The module is imported and `openDisc` called where the disc is opened, for its size and its partition table, and once in
  * the thread of each queue. So what they share has to be in `data`, as a `SharedArrayBuffer` or the name of something.
  *
- * ```js
- * // ones.js
- * export function openDisc({ sizeBytes }) {
+ * ```ts
+ * import type { DiscSource } from "blockpt";
+ *
+ * export function openDisc({ sizeBytes }: { sizeBytes: number }): DiscSource {
  *   return { sizeBytes, asynchronous: false, read: (into) => void into.fill(1) };
  * }
  * ```

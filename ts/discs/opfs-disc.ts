@@ -46,6 +46,7 @@ export interface OpfsDiscOptions {
  * ```
  */
 export class OpfsDisc extends SourceDisc {
+  /** 1 where several threads cannot have the file open, as far as that is known: a page is not told. */
   readonly maxQueues: number | undefined;
   readonly #handle: OpfsDiscHandle;
   #sizeBytes: number;

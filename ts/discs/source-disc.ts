@@ -148,7 +148,9 @@ export abstract class SourceDisc implements Disc {
   }
 
   async #leave(): Promise<void> {
-    for (const answer of [...this.#pending]) answer(BlkStatus.IOERR);
+    for (const answer of this.#pending) answer(BlkStatus.IOERR);
+    // What comes for them now is too late.
+    this.#pending.clear();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise((resolve) => {
       timer = setTimeout(resolve, CLOSE_MS);
