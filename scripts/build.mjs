@@ -1,4 +1,5 @@
-// Builds dist/: the library and its worker, then the command line, then the types.
+// Builds dist/: the library and its worker, then the command line, then the types; with `--source-maps` for a debugger,
+// which the package has not.
 //
 //   dist/index.js abi.js nbd.js testing.js queue-worker.js testing-tamperer.js
 //                                          bundles that share chunks; they import nothing from npm:
@@ -34,7 +35,7 @@ const shared = {
   platform: "node",
   target: "node20.19",
   outdir: "dist",
-  sourcemap: true,
+  sourcemap: process.argv.includes("--source-maps"),
   logLevel: "warning",
 };
 

@@ -1,4 +1,8 @@
-// The public names: a contents page, and nothing else.
+/**
+ * Both sides, the bus between them, and discs: the public names, a contents page and nothing else.
+ *
+ * @module blockpt
+ */
 
 export { Bio } from "./block/bio.js";
 export { BlockIo, type WriteOptions } from "./block/block-io.js";

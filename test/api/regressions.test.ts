@@ -2,7 +2,9 @@
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { Worker } from "node:worker_threads";
 import {
+  type Bus,
   createBus,
   type Disc,
   Endpoint,
@@ -447,5 +449,32 @@ test("an endpoint without the extension block is there whatever is in the block'
   const target = new Uint8Array(512);
   await disk.read(target, 0);
   expect(target[0]).toBe(7);
+  await rc.close();
+});
+
+test("a queue whose worker cannot be made is told of, and holds nothing of the bus", async () => {
+  let isAllowed = false;
+  const queueWorker = (options: object): Worker => {
+    if (!isAllowed) throw new Error("no threads here");
+    return new Worker(new URL("../../dist/queue-worker.js", import.meta.url), options);
+  };
+  const { bus, endpoint, stopped } = await makeEndpoint({ engine: "typescript" }, { queueWorker });
+  await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 65536));
+  await endpoint.start();
+  const rc = await RootComplex.probe(bus);
+  // As many threads as there may be, but for one.
+  const threads: Bus[] = [];
+  expect(() => {
+    for (;;) threads.push(openBus(bus.handle));
+  }).toThrow("close it in some of them");
+  threads.pop()?.close();
+  for (let attempt = 0; attempt < 3; attempt++) {
+    await expect(rc.attach("ram0")).rejects.toEqual(code("COMMAND"));
+  }
+  const reason = "its worker cannot be started: Error: no threads here";
+  expect(stopped).toEqual(Array(3).fill({ discName: "/dev/ram0", queue: 0, reason }));
+  isAllowed = true;
+  const disk = await rc.attach("ram0");
+  await disk.write(pattern(512), 0);
   await rc.close();
 });

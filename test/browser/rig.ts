@@ -21,9 +21,13 @@ export const ISOLATION = {
   "Cross-Origin-Embedder-Policy": "require-corp",
 } as const;
 
-const executablePath = spawnSync("sh", ["-c", "command -v chromium"], {
+/** Where it is; empty where it is not. */
+export const executablePath = spawnSync("sh", ["-c", "command -v chromium"], {
   encoding: "utf8",
 }).stdout.trim();
+
+/** A user may start it with a sandbox; root, as in containers, may not. */
+export const browserArguments: readonly string[] = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
 
 /** Whether there is a browser. */
 export const hasBrowser = executablePath !== "";
@@ -56,9 +60,7 @@ export class BrowserRig {
       serve(url, response);
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    // Debian's own user may start it with a sandbox; root, as in containers, may not.
-    const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-    const browser = await chromium.launch({ executablePath, args });
+    const browser = await chromium.launch({ executablePath, args: [...browserArguments] });
     const { port } = server.address() as AddressInfo;
     return new BrowserRig(browser, `http://localhost:${port}`, async () => {
       await browser.close();

@@ -1,5 +1,5 @@
 // Every example in the documentation is compiled and run: those of the sources' doc comments, of the
-// README and of docs/.
+// README and of docs/. One that is marked `ts continued` goes on with the program of the example before it.
 
 import { execFile } from "node:child_process";
 import {
@@ -15,8 +15,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { transform } from "esbuild";
+import { transform, transformSync } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { printedBy } from "./printed.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const run = promisify(execFile);
@@ -29,16 +30,20 @@ interface Example {
 function examplesOf(file: string): Example[] {
   // In a doc comment each line begins with ` * `.
   const text = readFileSync(join(root, file), "utf8").replace(/^\s*\* ?/gm, "");
-  return [...text.matchAll(/```(?:ts|js)\n([\s\S]*?)```/g)].map((match, index) => ({
-    name: `${file}, example ${index + 1}`,
-    code: match[1] as string,
-  }));
+  const programs: string[] = [];
+  for (const [, mark, code = ""] of text.matchAll(/```(?:ts|js)( continued)?\n([\s\S]*?)```/g)) {
+    if (mark === undefined) programs.push(code);
+    else programs.push(`${programs.pop()}\n${code}`);
+  }
+  return programs.map((code, index) => ({ name: `${file}, example ${index + 1}`, code }));
 }
 
 const listed = (folder: string, ending: string): string[] =>
   readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(ending))
-    .map((name) => join(folder, name));
+    .map((name) => join(folder, name))
+    // What `npm run docs` made of these.
+    .filter((name) => !name.startsWith(join("docs", "api")));
 
 const examples = ["README.md", ...listed("docs", ".md"), ...listed("ts", ".ts")].flatMap(
   examplesOf,
@@ -50,7 +55,13 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "blockpt-examples-"));
   mkdirSync(join(folder, "node_modules/@types"), { recursive: true });
   symlinkSync(root, join(folder, "node_modules/blockpt"));
-  symlinkSync(join(root, "node_modules/@types/node"), join(folder, "node_modules/@types/node"));
+  for (const name of ["@types/node", "@sqlite.org"]) {
+    symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name));
+  }
+  // The guide to SQLite has it copied.
+  const vfs = readFileSync(join(root, "test/sqlite/block-vfs.ts"), "utf8");
+  writeFileSync(join(folder, "block-vfs.ts"), vfs);
+  writeFileSync(join(folder, "block-vfs.js"), transformSync(vfs, { loader: "ts" }).code);
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
   for (const { name, code } of examples) writeFileSync(fileOf(name), code);
 });
@@ -75,9 +86,5 @@ test.each(examples)("$name runs, and prints what it says", async ({ name, code }
   const script = fileOf(name).replace(/\.ts$/, ".mjs");
   writeFileSync(script, (await transform(code, { loader: "ts" })).code);
   const { stdout } = await run(process.execPath, [script], { cwd: folder });
-  // A comment after console.log says what is printed; behind a dash, why.
-  const expected = [...code.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map(
-    (match) => (match[1] as string).split(" — ")[0] as string,
-  );
-  for (const line of expected) expect(stdout).toContain(line);
+  for (const line of printedBy(code)) expect(stdout).toContain(line);
 });

@@ -1,69 +1,57 @@
-// The package as a package: packed, installed elsewhere, imported, run.
+// The package as a package: what is in it, and what it does without anything else. Who uses it is in consumers/.
 
 import { execFile } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
+import { type Installed, install } from "./consumers/installed.js";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const run = promisify(execFile);
-let folder: string;
+let installed: Installed;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "blockpt-package-"));
-  // dist/ is built by `npm test` already; packing must not build it again under other tests.
-  await run("npm", ["pack", "--ignore-scripts", "--pack-destination", folder], { cwd: root });
-  const tarball = (await readdir(folder)).find((name) => name.endsWith(".tgz")) ?? "";
-  await writeFile(join(folder, "package.json"), '{ "type": "module" }');
-  await run("npm", ["install", "--offline", "--no-audit", "--no-fund", `./${tarball}`], {
-    cwd: folder,
-  });
-}, 60_000);
-
-afterAll(() => rm(folder, { recursive: true }));
+  installed = await install();
+});
 
 test("it has no run-time dependencies and no install script", async () => {
   const manifest = JSON.parse(
-    await readFile(join(folder, "node_modules/blockpt/package.json"), "utf8"),
+    await readFile(join(installed.directory, "package.json"), "utf8"),
   ) as Record<string, Record<string, string> | undefined>;
   expect(manifest.dependencies).toBeUndefined();
-  expect(Object.keys(manifest.scripts ?? {})).not.toContain("install");
-  expect(Object.keys(manifest.scripts ?? {})).not.toContain("postinstall");
-  expect(await readdir(join(folder, "node_modules"))).toEqual([
+  for (const script of ["preinstall", "install", "postinstall"]) {
+    expect(Object.keys(manifest.scripts ?? {})).not.toContain(script);
+  }
+  expect(await readdir(join(installed.folder, "node_modules"))).toEqual([
     ".bin",
     ".package-lock.json",
     "blockpt",
   ]);
 });
 
-test("its two entry points are imported, and a disc goes through the rings", async () => {
-  await writeFile(
-    join(folder, "use.js"),
-    `import { createBus, Endpoint, MemoryDisc, RootComplex } from "blockpt";
-     import { queueLayout } from "blockpt/abi";
-     const bus = await createBus();
-     const endpoint = await Endpoint.create(bus, { controller: "44100000.pcie" });
-     await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 1024 * 1024));
-     await endpoint.start();
-     const rc = await RootComplex.probe(bus);
-     const disk = await rc.attach("ram0");
-     await disk.write(new Uint8Array(4096).fill(7), 0);
-     const back = new Uint8Array(4096);
-     await disk.read(back, 0);
-     await rc.detach("ram0");
-     await endpoint.close();
-     console.log(bus.engine.kind, back[4095], queueLayout(1024).bytes);`,
-  );
-  const { stdout, stderr } = await run(process.execPath, ["use.js"], { cwd: folder });
-  expect({ stdout, stderr }).toEqual({ stdout: "wasm 7 28688\n", stderr: "" });
+test("it has what its users want, and nothing else", async () => {
+  const wanted = [
+    /^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
+    /^docs\/([\w-]+\/)*[\w-]+\.(md|svg|png)$/,
+    /^dist\/(browser\/)?[\w-]+\.js$/,
+    /^dist\/(browser\/)?blockpt\.wasm$/,
+    /^dist\/types\/([\w-]+\/)*[\w.-]+\.d\.ts$/,
+    /^dist\/THIRD-PARTY-LICENSES\.txt$/,
+  ];
+  const { files, tarballBytes, directory } = installed;
+  expect(files.filter((path) => !wanted.some((pattern) => pattern.test(path)))).toEqual([]);
+  // One and a third of a megabyte; what makes it much more is to be noticed.
+  expect(tarballBytes).toBeLessThan(1_600_000);
+  // Debuggers and bundlers look for maps that scripts name.
+  for (const path of files.filter((path) => path.endsWith(".js"))) {
+    const text = await readFile(join(directory, path), "utf8");
+    expect(text.includes("\n//# sourceMappingURL="), path).toBe(false);
+  }
 });
 
 test("it opens a partition without the packages that parse the table, and without a warning", async () => {
   await writeFile(
-    join(folder, "partition.js"),
+    join(installed.folder, "partition.js"),
     `import { createBus, MemoryDisc, PartitionDisc } from "blockpt";
      const bus = await createBus();
      const disc = MemoryDisc.create(bus, 1024 * 1024);
@@ -76,39 +64,8 @@ test("it opens a partition without the packages that parse the table, and withou
      new Uint8Array(bus.buffer, disc.busRange.offset + 512).set(new TextEncoder().encode("EFI PART"));
      console.log((await PartitionDisc.open(disc, 1).catch((error) => error)).code);`,
   );
-  const { stdout, stderr } = await run(process.execPath, ["partition.js"], { cwd: folder });
+  const { stdout, stderr } = await run(process.execPath, ["partition.js"], {
+    cwd: installed.folder,
+  });
   expect({ stdout, stderr }).toEqual({ stdout: "65536\nERR_BLOCKPT_PARTITION\n", stderr: "" });
-});
-
-test("its types stand on their own, under node16 and bundler resolution", async () => {
-  await writeFile(
-    join(folder, "use.ts"),
-    `import { createBus, type RemoteDisk } from "blockpt";
-     import { decodeDescriptor, type Descriptor } from "blockpt/abi";
-     export const bus = await createBus({ hostMemoryBytes: 4096 });
-     export const read = (disk: RemoteDisk): Promise<void> => disk.read(new Uint8Array(512), 0n);
-     export const descriptor: Descriptor = decodeDescriptor(new Uint8Array(24), 0);
-     // @ts-expect-error sizes are numbers
-     await createBus({ hostMemoryBytes: "4096" });`,
-  );
-  const tsc = join(root, "node_modules/typescript/bin/tsc");
-  const flags = "--noEmit --strict --target es2022 --lib es2024,dom --noUncheckedIndexedAccess";
-  for (const [module, resolution] of [
-    ["node16", "node16"],
-    ["esnext", "bundler"],
-  ] as const) {
-    const output = await run(
-      process.execPath,
-      [tsc, ...flags.split(" "), "--module", module, "--moduleResolution", resolution, "use.ts"],
-      { cwd: folder },
-    ).catch((error: { stdout: string }) => error);
-    expect(output.stdout).toBe("");
-  }
-});
-
-test("its command runs", async () => {
-  const { stdout } = await run(join(folder, "node_modules/.bin/blockpt"), ["--version"]);
-  expect(stdout.trim()).toBe(
-    (JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string }).version,
-  );
 });

@@ -1,4 +1,8 @@
-// `blockpt/abi`: the protocol's bytes, for whoever writes a side of his own.
+/**
+ * The protocol's bytes, for whoever writes a side of their own: a contents page, and nothing else.
+ *
+ * @module blockpt/abi
+ */
 
 export { BlockptError, type BlockptErrorCode } from "../errors.js";
 export * from "./descriptor.js";

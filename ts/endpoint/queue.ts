@@ -122,31 +122,40 @@ export class EndpointQueue {
       ...served,
     };
     const owner = bus.owners.claim();
-    this.#running = true;
-    this.#ended = new Promise((resolve) => {
-      // Its last event may come when the next worker serves the queue.
-      let hasEnded = false;
-      const end = (reason: string | undefined): void => {
-        if (hasEnded) return;
-        hasEnded = true;
-        this.#running = false;
-        if (reason !== undefined && this.#thread === thread) {
-          // The reference driver would take the idx for so many entries.
-          if (features !== 0) this.leave(surroundings);
-          onFailure(reason);
-        }
-        resolve();
-      };
-      const thread = new QueueThread({ ...data, owner }, queueWorker, {
-        onReport: (report) => end((report as QueueWorkerReport).reason),
-        onFailure: end,
-        onExit: () => {
-          bus.reclaim(owner);
-          end(undefined);
-        },
-      });
-      this.#thread = thread;
+    let resolve = (): void => {};
+    const ended = new Promise<void>((done) => {
+      resolve = done;
     });
+    // Its last event may come when the next worker serves the queue.
+    let hasEnded = false;
+    const end = (reason: string | undefined): void => {
+      if (hasEnded) return;
+      hasEnded = true;
+      this.#running = false;
+      if (reason !== undefined && this.#thread === thread) {
+        // The reference driver would take the idx for so many entries.
+        if (features !== 0) this.leave(surroundings);
+        onFailure(reason);
+      }
+      resolve();
+    };
+    const onExit = (): void => {
+      bus.reclaim(owner);
+      end(undefined);
+    };
+    const onReport = (report: unknown): void => end((report as QueueWorkerReport).reason);
+    let thread: QueueThread;
+    try {
+      const events = { onReport, onFailure: end, onExit };
+      thread = new QueueThread({ ...data, owner }, queueWorker, events);
+    } catch (error) {
+      // As where Node runs without the permission for threads.
+      bus.reclaim(owner);
+      throw error;
+    }
+    this.#thread = thread;
+    this.#ended = ended;
+    this.#running = true;
   }
 
   /** The disc has another size; done once the worker checks against it. */

@@ -7,6 +7,14 @@ import { TypeScriptEngine } from "./typescript/typescript-engine.js";
 import { loadModule, type WasmSource } from "./wasm/module.js";
 import { WasmEngine } from "./wasm/wasm-engine.js";
 
+// For the declarations of the package where nothing declares WebAssembly: Node's types without the browser's.
+declare global {
+  namespace WebAssembly {
+    interface Memory {}
+    interface Module {}
+  }
+}
+
 /** What a bus's memory is made of; can be posted to another thread. */
 export type EngineMemory =
   | {

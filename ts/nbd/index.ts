@@ -1,4 +1,8 @@
-// The public names of `blockpt/nbd`: a contents page, and nothing else.
+/**
+ * Attached disks for NBD clients: a contents page, and nothing else.
+ *
+ * @module blockpt/nbd
+ */
 
 export { BlockptError, type BlockptErrorCode } from "../errors.js";
 export type { NbdDisk, NbdExport } from "./server/export.js";

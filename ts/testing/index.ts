@@ -1,4 +1,8 @@
-// The public names of `blockpt/testing`: a contents page, and nothing else.
+/**
+ * What drives, attacks and checks a side: a contents page, and nothing else.
+ *
+ * @module blockpt/testing
+ */
 
 export { BlockptError, type BlockptErrorCode } from "../errors.js";
 export type { Attack, AttackOptions, AttackResult } from "./attack.js";
