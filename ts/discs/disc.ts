@@ -7,11 +7,6 @@ import { BlockptError } from "../errors.js";
 import type { NbdExportFacts } from "../nbd/client/export-facts.js";
 import type { CrashMemory } from "./crash-log.js";
 
-// For the declarations of the package where nothing declares it: Node's types without the browser's.
-declare global {
-  interface FileSystemFileHandle {}
-}
-
 /** How a memory disc is opened again in another thread. */
 export interface MemoryDiscHandle {
   /** Which kind. */
