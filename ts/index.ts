@@ -50,6 +50,7 @@ export { BlobDisc } from "./discs/blob-disc.js";
 export { CrashDisc, type CrashDiscOptions } from "./discs/crash-disc.js";
 export type { CrashOperation, CrashOptions } from "./discs/crash-image.js";
 export type {
+  BlobBytes,
   BlobDiscHandle,
   CrashDiscHandle,
   Disc,
@@ -63,6 +64,7 @@ export type {
   NbdDiscHandle,
   NullDiscHandle,
   OpfsDiscHandle,
+  OpfsFileHandle,
   PartitionDiscHandle,
   ReplayDiscHandle,
 } from "./discs/disc.js";

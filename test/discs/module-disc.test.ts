@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { type Disc, ModuleDisc, type ModuleDiscOptions, PartitionDisc, RootComplex } from "blockpt";
+import { BlkStatus } from "blockpt/abi";
 import { describe, expect, test } from "vitest";
 import { afterThisTest, makeEndpoint, pattern, until } from "../api/rig.js";
 import { attach, partitioned, statusOf } from "./faulty-rig.js";
@@ -178,14 +179,19 @@ describe("what a source does wrong", () => {
 
 test("a source with large blocks gets whole ones", async () => {
   const asked = new Int32Array(new SharedArrayBuffer(8));
-  const { disk, disc } = await attachSource(
+  const { disk, disc, bus } = await attachSource(
     `logicalBlockBytes: 4096,
      read(into, offset) { new Int32Array(data).set([into.length, offset]); into[1000] = 5; }`,
     asked.buffer,
   );
   expect(disk.logicalBlockBytes).toBe(4096);
   expect((await disc.readBytes(512, 4096 + 512))[1000 - 512]).toBe(5);
-  // The module here has a copy of its own, but shares the memory.
+  expect([...asked]).toEqual([4096, 4096]);
+  // A root complex that does not keep to them.
+  const { offset } = bus.hostMemory;
+  expect(disc.readInto(bus, offset, 512, 0)).toBe(BlkStatus.INVAL);
+  expect(disc.writeFrom(bus, offset, 4096, 512)).toBe(BlkStatus.INVAL);
+  expect(disc.writeZeroes(512, 0)).toBe(BlkStatus.INVAL);
   expect([...asked]).toEqual([4096, 4096]);
 });
 

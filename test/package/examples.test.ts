@@ -1,5 +1,6 @@
 // Every example in the documentation is compiled and run: those of the sources' doc comments, of the
-// README and of docs/. One that is marked `ts continued` goes on with the program of the example before it.
+// README and of docs/. One that is marked `ts continued` goes on with the program of the example before it; one
+// that begins with `// NAME.js` is there for the others by that name.
 
 import { execFile } from "node:child_process";
 import {
@@ -24,18 +25,21 @@ const run = promisify(execFile);
 
 interface Example {
   name: string;
+  language: string;
   code: string;
 }
 
 function examplesOf(file: string): Example[] {
   // In a doc comment each line begins with ` * `.
   const text = readFileSync(join(root, file), "utf8").replace(/^\s*\* ?/gm, "");
-  const programs: string[] = [];
-  for (const [, mark, code = ""] of text.matchAll(/```(?:ts|js)( continued)?\n([\s\S]*?)```/g)) {
-    if (mark === undefined) programs.push(code);
-    else programs.push(`${programs.pop()}\n${code}`);
+  const programs: Omit<Example, "name">[] = [];
+  const blocks = text.matchAll(/```(ts|js)( continued)?\n([\s\S]*?)```/g);
+  for (const [, language = "", mark, code = ""] of blocks) {
+    const last = programs.at(-1);
+    if (mark === undefined) programs.push({ language, code });
+    else if (last !== undefined) last.code += `\n${code}`;
   }
-  return programs.map((code, index) => ({ name: `${file}, example ${index + 1}`, code }));
+  return programs.map((program, index) => ({ name: `${file}, example ${index + 1}`, ...program }));
 }
 
 const listed = (folder: string, ending: string): string[] =>
@@ -63,7 +67,11 @@ beforeAll(() => {
   writeFileSync(join(folder, "block-vfs.ts"), vfs);
   writeFileSync(join(folder, "block-vfs.js"), transformSync(vfs, { loader: "ts" }).code);
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
-  for (const { name, code } of examples) writeFileSync(fileOf(name), code);
+  for (const { name, code } of examples) {
+    writeFileSync(fileOf(name), code);
+    const file = /^\/\/ ([\w-]+\.js)\n/.exec(code)?.[1];
+    if (file !== undefined) writeFileSync(join(folder, file), code);
+  }
 });
 
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -75,7 +83,8 @@ test("there are examples, and all of them compile", async () => {
   const tsc = join(root, "node_modules/typescript/bin/tsc");
   const flags =
     "--noEmit --strict --skipLibCheck --target es2022 --module nodenext --types node --lib es2024,dom";
-  const files = examples.map(({ name }) => fileOf(name));
+  const typed = examples.filter(({ language }) => language === "ts");
+  const files = typed.map(({ name }) => fileOf(name));
   const output = await run(process.execPath, [tsc, ...flags.split(" "), ...files], {
     cwd: folder,
   }).catch((error: { stdout: string }) => error);

@@ -1,6 +1,6 @@
 // What the guides have typed: each `console` block is run, and prints what stands in it. A line that begins with `$` is a
-// command, one with `#` is typed into the shell that the command before it is; all else is what is printed, stderr too, in which
-// `…` stands for anything. The blocks of a guide share a folder. Their programs are run by examples.test.ts.
+// command, which goes on behind a `\` at its end; one with `#` is typed into the shell that the command before it is; all else is what
+// is printed, stderr too, in which `…` stands for anything. The blocks of a guide share a folder. Their programs are run by examples.test.ts.
 
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
@@ -24,7 +24,11 @@ interface Step {
 function stepsOf(text: string): Step[] {
   const steps: Step[] = [];
   for (const [, block = ""] of text.matchAll(/```console\n([\s\S]*?)```/g)) {
-    for (const line of block.trimEnd().split("\n")) {
+    // A `\` at a line's end, and the indentation behind it, are one blank.
+    for (const line of block
+      .trimEnd()
+      .replaceAll(/ \\\n +/g, " ")
+      .split("\n")) {
       const last = steps.at(-1);
       if (line.startsWith("$ ")) steps.push({ command: line.slice(2), input: "", printed: "" });
       else if (last === undefined) throw new Error(`no command stands before ${line}`);

@@ -3,14 +3,14 @@
 // In a browser's worker a FileReaderSync reads at once, straight before the answer; everywhere else promises do.
 
 import { BlockptError } from "../errors.js";
-import { type BlobDiscHandle, checkDiscSize } from "./disc.js";
+import { type BlobBytes, type BlobDiscHandle, checkDiscSize } from "./disc.js";
 import type { DiscSource } from "./disc-source.js";
 import { copyPadded, paddedBytes } from "./padding.js";
 import { factsOf, messageOf, SourceDisc } from "./source-disc.js";
 
 /** What reads at once in a browser's dedicated worker. */
 interface SyncReader {
-  readAsArrayBuffer(blob: Blob): ArrayBuffer;
+  readAsArrayBuffer(blob: BlobBytes): ArrayBuffer;
 }
 
 /**
@@ -45,9 +45,9 @@ export class BlobDisc extends SourceDisc {
    * in Node; `ERR_BLOCKPT_DISC_SIZE` for one
    * that is empty
    */
-  static create(blob: Blob): BlobDisc {
+  static create(blob: BlobBytes): BlobDisc {
     // Not instanceof: those of another realm are Blobs, too.
-    const { size, slice } = (blob ?? {}) as Partial<Blob>;
+    const { size, slice } = (blob ?? {}) as Partial<BlobBytes>;
     if (typeof size !== "number" || typeof slice !== "function") {
       const why = "BlobDisc.create takes a Blob or a File";
       throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", why);
@@ -72,7 +72,7 @@ export class BlobDisc extends SourceDisc {
   }
 }
 
-function nowSource(blob: Blob, reader: SyncReader): DiscSource {
+function nowSource(blob: BlobBytes, reader: SyncReader): DiscSource {
   const failure = new StickyFailure();
   return {
     sizeBytes: paddedBytes(blob.size),
@@ -89,7 +89,7 @@ function nowSource(blob: Blob, reader: SyncReader): DiscSource {
   };
 }
 
-function laterSource(blob: Blob): DiscSource {
+function laterSource(blob: BlobBytes): DiscSource {
   const failure = new StickyFailure();
   let isClosed = false;
   return {
@@ -110,7 +110,7 @@ function laterSource(blob: Blob): DiscSource {
   };
 }
 
-function copyPart(into: Uint8Array, part: Blob, bytes: ArrayBuffer): void {
+function copyPart(into: Uint8Array, part: BlobBytes, bytes: ArrayBuffer): void {
   if (bytes.byteLength !== part.size) {
     throw new Error(`it gave ${bytes.byteLength} bytes in place of ${part.size}`);
   }
@@ -133,7 +133,7 @@ class StickyFailure {
   }
 }
 
-function nameOf(blob: Blob): string {
-  const { name } = blob as Partial<File>;
+function nameOf(blob: BlobBytes): string {
+  const { name } = blob as { name?: string };
   return name ? `the file ${name}` : "a Blob";
 }

@@ -7,11 +7,6 @@ import { BlockptError } from "../errors.js";
 import type { NbdExportFacts } from "../nbd/client/export-facts.js";
 import type { CrashMemory } from "./crash-log.js";
 
-// For the declarations of the package where nothing declares it: Node's types without the browser's.
-declare global {
-  interface FileSystemFileHandle {}
-}
-
 /** How a memory disc is opened again in another thread. */
 export interface MemoryDiscHandle {
   /** Which kind. */
@@ -122,12 +117,32 @@ export interface ModuleDiscHandle {
   readonly logicalBlockBytes: number;
 }
 
+/** What a `Blob` is here: types of a browser are not needed for it. */
+export interface BlobBytes {
+  /** Bytes. */
+  readonly size: number;
+  /** A part of it. */
+  slice(start?: number, end?: number): BlobBytes;
+  /** Its bytes. */
+  arrayBuffer(): Promise<ArrayBuffer>;
+}
+
+/** What a `FileSystemFileHandle` is here: types of a browser are not needed for it. */
+export interface OpfsFileHandle {
+  /** It is one of a file. */
+  readonly kind: "file";
+  /** The file's name. */
+  readonly name: string;
+  /** What is in the file now. */
+  getFile(): Promise<BlobBytes>;
+}
+
 /** How a disc of a `Blob` is opened again in another thread. */
 export interface BlobDiscHandle {
   /** Which kind. */
   readonly kind: "blob";
   /** Its bytes. */
-  readonly blob: Blob;
+  readonly blob: BlobBytes;
 }
 
 /** How a disc on an HTTP server is opened again in another thread: there it makes requests of its own. */
@@ -157,7 +172,7 @@ export interface OpfsDiscHandle {
   /** Which kind. */
   readonly kind: "opfs";
   /** The file. */
-  readonly file: FileSystemFileHandle;
+  readonly file: OpfsFileHandle;
   /** Its path in the file system. */
   readonly path: string;
   /** Size in bytes. */

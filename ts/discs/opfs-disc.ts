@@ -5,7 +5,7 @@
 //                            and writes from it; several queues have one each, in the mode "readwrite-unsafe"
 
 import { BlkStatus, Feature, SECTOR_BYTES } from "../abi/layout.js";
-import { checkDiscSize, type OpfsDiscHandle } from "./disc.js";
+import { checkDiscSize, type OpfsDiscHandle, type OpfsFileHandle } from "./disc.js";
 import type { DiscSource } from "./disc-source.js";
 import {
   findFile,
@@ -68,7 +68,7 @@ export class OpfsDisc extends SourceDisc {
    * what is no path and no handle of a file of this file system
    */
   static async open(
-    file: string | FileSystemFileHandle,
+    file: string | OpfsFileHandle,
     options: OpfsDiscOptions = {},
   ): Promise<OpfsDisc> {
     const { create = false, sizeBytes, readOnly = false } = options;

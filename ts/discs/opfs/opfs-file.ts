@@ -1,6 +1,7 @@
 // Files of the origin private file system: found by a path, held by one disc at a time, and opened for synchronous access.
 
 import { BlockptError, type BlockptErrorCode } from "../../errors.js";
+import type { OpfsFileHandle } from "../disc.js";
 import { messageOf } from "../source-disc.js";
 
 /** What a dedicated worker has a file open by, as the standard has it. */
@@ -14,7 +15,7 @@ export interface SyncAccess {
 
 /** A file, and where it is. */
 export interface OpfsFile {
-  readonly file: FileSystemFileHandle;
+  readonly file: OpfsFileHandle;
   readonly path: string;
 }
 
@@ -29,7 +30,7 @@ const LOOK_MS = 50;
 
 /** Finds a file, or makes it. */
 export async function findFile(
-  wanted: string | FileSystemFileHandle,
+  wanted: string | OpfsFileHandle,
   create: boolean,
 ): Promise<OpfsFile & { readonly isNew: boolean; remove(): Promise<void> }> {
   const { storage } = (globalThis as { navigator?: Partial<Navigator> }).navigator ?? {};
@@ -98,7 +99,7 @@ export async function probeAccess({ file, path }: OpfsFile): Promise<void> {
     return;
   }
   try {
-    await (await file.createWritable()).abort();
+    await (await (file as FileSystemFileHandle).createWritable()).abort();
   } catch (cause) {
     throw isNamed(cause, "NoModificationAllowedError") ? busy(path, cause) : cause;
   }
@@ -148,7 +149,8 @@ export async function resizeFile(
       // It is a copy that takes the file's place, and whoever has the file open would keep the old one.
       const release = await holdFile("queues", path, "exclusive");
       try {
-        const writable = await file.createWritable({ keepExistingData: true });
+        const whole = file as FileSystemFileHandle;
+        const writable = await whole.createWritable({ keepExistingData: true });
         await writable.truncate(sizeBytes);
         await writable.close();
       } finally {
@@ -179,7 +181,7 @@ export function isNamed(error: unknown, name: string): boolean {
   return (error as Partial<Error> | undefined | null)?.name === name;
 }
 
-function hasSyncAccess(file: FileSystemFileHandle): file is WithSyncAccess {
+function hasSyncAccess(file: OpfsFileHandle): file is WithSyncAccess {
   return (file as Partial<WithSyncAccess>).createSyncAccessHandle !== undefined;
 }
 
@@ -197,11 +199,9 @@ function namesIn(path: string): string[] {
   throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", why);
 }
 
-async function resolved(
-  root: FileSystemDirectoryHandle,
-  file: FileSystemFileHandle,
-): Promise<string[]> {
-  const names = file?.kind === "file" ? await root.resolve(file) : undefined;
+async function resolved(root: FileSystemDirectoryHandle, file: OpfsFileHandle): Promise<string[]> {
+  const names =
+    file?.kind === "file" ? await root.resolve(file as FileSystemFileHandle) : undefined;
   if (names) return names;
   const why =
     "it is no handle of a file of the origin private file system: BlobDisc reads other files";
