@@ -104,6 +104,7 @@ async function attach(page) {
   await press(page, "Export");
   await press(page, "Attach");
   await page.getByRole("button", { name: "Detach" }).waitFor();
+  await page.getByText("queue 0, page").waitFor();
 }
 
 /**

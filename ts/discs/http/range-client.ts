@@ -64,7 +64,8 @@ export class RangeClient {
 
   /** What the server says of the image; asked once. */
   async look(): Promise<ServedImage> {
-    return this.#request(0, new Uint8Array(1));
+    // Two bytes: there are servers that take the 0 in `0-0` for no end.
+    return this.#request(0, new Uint8Array(2));
   }
 
   /**
