@@ -64,8 +64,7 @@ export class RangeClient {
 
   /** What the server says of the image; asked once. */
   async look(): Promise<ServedImage> {
-    // Two bytes: there are servers that take the 0 in `0-0` for no end.
-    return this.#request(0, new Uint8Array(2));
+    return this.#request(0, new Uint8Array(1));
   }
 
   /**
