@@ -134,7 +134,7 @@ describe("what cannot be understood exits 2 with one line", () => {
     [["serve", "a=x", "a=y"], "Two are called a: give one a NAME="],
     [["serve", "x/disk.img", "y/disk.img"], "Two are called disk.img"],
     [["serve", "disk.img,rw"], "ro may stand there"],
-    [["serve", "a="], "memory:SIZE or an NBD URI is wanted behind a="],
+    [["serve", "a="], "A path, memory:SIZE, an NBD URI or a URL is wanted behind a="],
     [["serve", RAM, "--listen", "localhost:10809"], "nbd://HOST"],
     [["serve", RAM, "--listen", "http://localhost"], "nbd+unix:///EXPORT?socket=PATH"],
     [["serve", RAM, "--tls-verify-peer"], "--tls-verify-peer goes with --tls-certificates"],

@@ -73,6 +73,17 @@ describe("an image", () => {
     expect([...(await read(0, 512)).subarray(0, 2)]).toEqual([7, 0]);
   });
 
+  test("on a server that takes a last byte of 0 for none", async () => {
+    const server = await ImageServer.start(pattern(4096));
+    server.always = (response, serve, { headers }) => {
+      if (headers.range?.endsWith("-0")) response.writeHead(200).end(server.image);
+      else serve();
+    };
+    const disc = await HttpDisc.open(server.url);
+    expect(disc.sizeBytes).toBe(4096);
+    disc.close();
+  });
+
   test("is asked for with headers of one's own, in no encoding", async () => {
     const { server, read } = await attached(pattern(MIB), {
       headers: { Authorization: "Bearer x" },
@@ -266,12 +277,12 @@ describe("a server is refused that", () => {
     "tells no size": [(_, serve) => serve({ "content-range": "bytes 0-0/*" }), /"bytes 0-0\/\*"/],
     "sends another range": [
       (_, serve) => serve({ "content-range": "bytes 1-1/4096" }),
-      /asked for bytes 0-0/,
+      /asked for bytes 0-1/,
     ],
     "sends too much": [
       (response) =>
-        response.writeHead(206, { "content-range": "bytes 0-0/4096", etag: "x" }).end("xy"),
-      /more than 1 bytes/,
+        response.writeHead(206, { "content-range": "bytes 0-1/4096", etag: "x" }).end("xyz"),
+      /more than 2 bytes/,
     ],
     "has nothing": [answerBy(404), /answers 404/],
     "is out of order": [answerBy(503), /answers 503/],

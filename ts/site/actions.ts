@@ -202,6 +202,7 @@ export function beginSteps(): Promise<void> {
       const machine = theMachine();
       await stopWorkload();
       await machine.leave();
+      state.phase.value = "exported";
       say("note", "Single steps: the page writes the driver's bytes itself.");
       stepper = await Stepper.begin(machine.bus);
       state.phase.value = "stepping";

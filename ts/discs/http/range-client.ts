@@ -64,7 +64,8 @@ export class RangeClient {
 
   /** What the server says of the image; asked once. */
   async look(): Promise<ServedImage> {
-    return this.#request(0, new Uint8Array(1));
+    // Two bytes, or the one that there is: some servers take the 0 in `0-0` for no end.
+    return this.#request(0, new Uint8Array(2));
   }
 
   /**
@@ -128,7 +129,7 @@ export class RangeClient {
         signal: abort.signal,
       });
       const served = servedBy(response, start, start + into.length, image);
-      await fill(into, response, () => {
+      await fill(into.subarray(0, served.imageBytes - start), response, () => {
         clearTimeout(timer);
         timer = setTimeout(stand, timeoutMs);
       });
@@ -184,9 +185,8 @@ function servedBy(
   const version = [headers.get("etag"), headers.get("last-modified")].filter(Boolean).join(" ");
   const served = { imageBytes: Number(total), version };
   if (total !== undefined && image !== undefined) checkSame(served, image);
-  if (Number(first) === start && Number(last) === end - 1 && served.imageBytes >= end) {
-    return served;
-  }
+  const until = Math.min(end, served.imageBytes);
+  if (Number(first) === start && Number(last) === until - 1) return served;
   throw new HttpFailure(
     `the server answers with the range ${JSON.stringify(range)}, asked for bytes ${start}-${end - 1}: it must ` +
       "send these, and how many the image has",
