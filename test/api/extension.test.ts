@@ -202,14 +202,13 @@ describe("a file's flush", () => {
           import fs from "node:fs";
           import { syncBuiltinESMExports } from "node:module";
           import { BroadcastChannel } from "node:worker_threads";
-          const channel = new BroadcastChannel("blockpt-test-calls");
+          const channel = new BroadcastChannel("blockpt-test-calls").unref();
           for (const name of ["writeSync", "fdatasyncSync"]) {
             const real = fs[name];
             fs[name] = (...args) => { channel.postMessage(name); return real(...args); };
           }
           syncBuiltinESMExports();
-          await import(${JSON.stringify(String(file))});
-          channel.close();`;
+          await import(${JSON.stringify(String(file))});`;
         super(new URL(`data:text/javascript,${encodeURIComponent(script)}`), options);
       }
     };

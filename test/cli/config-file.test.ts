@@ -102,11 +102,11 @@ functions:
     ],
     [
       "functions:\n  f:\n    discs:\n      a:\n",
-      "disks.yaml:4:7: functions.f.discs.a.disc_name: missing: the path of a file or a block device, memory:SIZE or an NBD URI is wanted",
+      "disks.yaml:4:7: functions.f.discs.a.disc_name: missing: the path of a file or a block device, memory:SIZE, an NBD URI or the URL of an image is wanted",
     ],
     [
       "functions:\n  f: { discs: { a: { disc_name: 5 } } }",
-      "disks.yaml:2:33: functions.f.discs.a.disc_name: the path of a file or a block device, memory:SIZE or an NBD URI is wanted, not 5",
+      "disks.yaml:2:33: functions.f.discs.a.disc_name: the path of a file or a block device, memory:SIZE, an NBD URI or the URL of an image is wanted, not 5",
     ],
     [
       "functions: { f: { discs: { a: { disc_name: x, raed_only: true } } } }",

@@ -106,7 +106,7 @@ describe("what cannot be understood exits 2 with one line", () => {
     [[], "missing required argument 'SRC'"],
     [["a"], "missing required argument 'DST'"],
     [["a", "b", "c"], "too many arguments"],
-    [["a", ""], "path of a file or a block device, or an NBD URI, is wanted"],
+    [["a", ""], "path of a file or a block device, an NBD URI or a URL is wanted"],
     [["memory:64M", "b"], "a file that is called so is ./memory:64M"],
     [["a", "MEMORY:64M"], "a file that is called so is ./MEMORY:64M"],
     [["a", "-"], "a file that is called so is ./-"],

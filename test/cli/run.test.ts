@@ -230,7 +230,7 @@ describe("--disc", () => {
     ["=b", '"" is no name'],
     ["a/b=c", '"a/b" is no name'],
     ["..=c", '".." is no name'],
-    ["a=", "A path, memory:SIZE or an NBD URI is wanted behind a="],
+    ["a=", "A path, memory:SIZE, an NBD URI or a URL is wanted behind a="],
     ["a=b,", '"" is no option of a disc'],
     ["a=b,rw", "a comma in a path is written ,,"],
     ["a=b,ro=1", 'ro is wanted, not "ro=1"'],

@@ -14,11 +14,14 @@ import {
   type QueueReport,
   RootComplex,
 } from "blockpt";
-import { queueLayout, Register } from "blockpt/abi";
+import { MSIX_ENTRY_BYTES, queueLayout, Register } from "blockpt/abi";
 import { describe, expect, test } from "vitest";
 import { afterThisTest, makeEndpoint, makeImage, pattern, until } from "../api/rig.js";
 
 const BYTES = 1024 * 1024;
+const NO_MSIX = { vectors: 0, tableOffset: 0, pendingOffset: 0 };
+/** In an entry of the MSI-X table. */
+const MSIX_CONTROL = 12;
 const ENGINES = ["wasm", "typescript"] as const;
 
 async function attached(engine: EngineChoice, linkFaults?: LinkFaults) {
@@ -191,12 +194,17 @@ describe("an endpoint that is killed", () => {
   });
 });
 
-/** The BAR, but for the words by which sides sleep and are woken. */
+/** The BAR, but for the words by which sides sleep and are woken: bells, and what a driver that looks masks. */
 function barOf(bus: Bus, queues: readonly QueueReport[]): Buffer {
   const bar = Buffer.from(Buffer.from(bus.buffer, bus.bar.offset, bus.bar.length));
   for (const register of [Register.commandBell, Register.commandSleeping, Register.heartbeat]) {
     bar.writeUInt32LE(0, register);
   }
+  const { vectors, tableOffset, pendingOffset } = bus.configSpace.read()?.msix ?? NO_MSIX;
+  for (let vector = 0; vector < vectors; vector++) {
+    bar.writeUInt32LE(0, tableOffset + MSIX_ENTRY_BYTES * vector + MSIX_CONTROL);
+  }
+  bar.fill(0, pendingOffset, pendingOffset + vectors / 8);
   for (const { placed } of queues) {
     if (placed === undefined) throw new Error("a queue is not placed");
     const { bytes, doorbellOffset } = queueLayout(placed.numDescriptors, { doorbell: true });
