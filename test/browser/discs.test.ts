@@ -6,6 +6,7 @@ import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { makeImage, pattern } from "../api/rig.js";
 import { ImageServer } from "../discs/image-server.js";
+import { AT_ONCE_TEXT } from "../discs/modules.js";
 import { BrowserRig, hasBrowser, ISOLATION, needBrowser } from "./rig.js";
 
 declare const blockpt: typeof Blockpt;
@@ -19,22 +20,13 @@ declare function sectors(first: number, count: number): Uint8Array;
 declare function outcome(call: Promise<unknown>): Promise<string>;
 
 const ENGINES = ["wasm", "typescript"] as const;
-const MODULE = `export const openDisc = (memory) => {
-  const bytes = new Uint8Array(memory);
-  return {
-    sizeBytes: bytes.length,
-    asynchronous: false,
-    read: (into, offset) => into.set(bytes.subarray(offset, offset + into.length)),
-    write: (from, offset) => bytes.set(from, offset),
-  };
-};`;
 let rig: BrowserRig;
 
 beforeAll(async () => {
   if (!hasBrowser) return;
   rig = await BrowserRig.open((path, response) => {
     if (path !== "/disc.js") return false;
-    response.writeHead(200, { "Content-Type": "text/javascript", ...ISOLATION }).end(MODULE);
+    response.writeHead(200, { "Content-Type": "text/javascript", ...ISOLATION }).end(AT_ONCE_TEXT);
     return true;
   });
 });

@@ -4,7 +4,8 @@ import type * as Blockpt from "blockpt";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { pattern } from "../api/rig.js";
 import { ImageServer } from "../discs/image-server.js";
-import { BrowserRig, hasBrowser, ISOLATION, needBrowser } from "./rig.js";
+import { AT_ONCE } from "../discs/modules.js";
+import { BrowserRig, hasBrowser, needBrowser } from "./rig.js";
 
 declare const blockpt: typeof Blockpt;
 
@@ -16,29 +17,15 @@ const DISCS = {
   file: `OpfsDisc.open("matrix.img", { create: true, sizeBytes: image.length })`,
   blob: "BlobDisc.create(new Blob([image]))",
   http: "HttpDisc.open(url)",
-  module: `ModuleDisc.open(new URL("/module.js", url0), { data: new SharedArrayBuffer(image.length) })`,
+  module: `ModuleDisc.open(${JSON.stringify(AT_ONCE)}, { data: new SharedArrayBuffer(image.length) })`,
   faulty: "FaultyDisc.create(MemoryDisc.create(bus, image.length))",
 } as const;
-const MODULE = `export const openDisc = (memory) => {
-  const bytes = new Uint8Array(memory);
-  return {
-    sizeBytes: bytes.length,
-    asynchronous: false,
-    read: (into, offset) => into.set(bytes.subarray(offset, offset + into.length)),
-    write: (from, offset) => bytes.set(from, offset),
-  };
-};`;
 /** Whose bytes are the image's, and cannot be others. */
 const READ_ONLY: readonly string[] = ["blob", "http"];
 let rig: BrowserRig;
 
 beforeAll(async () => {
-  if (!hasBrowser) return;
-  rig = await BrowserRig.open((path, response) => {
-    if (path !== "/module.js") return false;
-    response.writeHead(200, { "Content-Type": "text/javascript", ...ISOLATION }).end(MODULE);
-    return true;
-  });
+  if (hasBrowser) rig = await BrowserRig.open();
 });
 beforeEach(needBrowser);
 afterAll(() => rig?.close());
@@ -74,13 +61,13 @@ test.each(cases)("$kind disc, engine $engine", async ({ engine, kind, open }) =>
       const bytes = Uint8Array.from(image);
       const bus = await blockpt.createBus({ engine });
       const endpoint = start(`
-        const { image, url, url0 } = data;
+        const { image, url } = data;
         const bus = openBus(data.bus);
         const endpoint = await Endpoint.create(bus, { controller: "44100000.pcie" });
         await endpoint.exportDisc("disc", await ${open}, { queues: 2 });
         await endpoint.start();
         postMessage("started");`);
-      await ask(endpoint, { bus: bus.handle, image: bytes, url, url0: origin });
+      await ask(endpoint, { bus: bus.handle, image: bytes, url });
       const rc = await blockpt.RootComplex.probe(bus);
       const disk = await rc.attach("disc", { queues: 2, numDescriptors: 64 });
       if (!isReadOnly) {

@@ -6,7 +6,7 @@ export function moduleOf(text: string): string {
 }
 
 /** A disc in the memory that is its data. */
-export const AT_ONCE = moduleOf(`
+export const AT_ONCE_TEXT = `
   export function openDisc(memory) {
     const bytes = new Uint8Array(memory);
     return {
@@ -16,7 +16,8 @@ export const AT_ONCE = moduleOf(`
       write: (from, offset) => bytes.set(from, offset),
       discard: (lenBytes, offset) => { bytes.fill(0xdd, offset, offset + lenBytes); },
     };
-  }`);
+  }`;
+export const AT_ONCE = moduleOf(AT_ONCE_TEXT);
 
 /** The same, by promises, and in pieces. */
 export const LATER = moduleOf(`
