@@ -1,21 +1,9 @@
 // The bench page, used as a person does: that it does what it says. How fast anything is, no test says.
 
-import { afterAll, afterEach, expect, type TestContext, test } from "vitest";
-import { needBrowser } from "../browser/rig.js";
-import { type SitePage, SiteRig } from "./rig.js";
+import { expect, test } from "vitest";
+import { rigOfTests, type SitePage } from "./rig.js";
 
-let opened: Promise<SiteRig> | undefined;
-
-async function open(context: TestContext): Promise<SiteRig> {
-  needBrowser(context);
-  opened ??= SiteRig.open();
-  return opened;
-}
-
-afterEach(async () => {
-  expect((await opened)?.complaints.splice(0) ?? []).toEqual([]);
-});
-afterAll(async () => (await opened)?.close());
+const open = rigOfTests();
 
 test("a memory disc is exported, attached, written, read and detached, and the log tells it as the user guide does", async (context) => {
   const rig = await open(context);

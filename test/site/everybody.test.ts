@@ -1,22 +1,10 @@
 // The bench page for everybody: keyboards, small screens, dark rooms, and browsers or servers that do not have it all.
 
-import { afterAll, afterEach, expect, type TestContext, test } from "vitest";
+import { expect, test } from "vitest";
 import { HEADERS } from "../../scripts/site/headers.mjs";
-import { needBrowser } from "../browser/rig.js";
-import { type SitePage, SiteRig } from "./rig.js";
+import { rigOfTests, type SitePage } from "./rig.js";
 
-let opened: Promise<SiteRig> | undefined;
-
-async function open(context: TestContext): Promise<SiteRig> {
-  needBrowser(context);
-  opened ??= SiteRig.open();
-  return opened;
-}
-
-afterEach(async () => {
-  expect((await opened)?.complaints.splice(0) ?? []).toEqual([]);
-});
-afterAll(async () => (await opened)?.close());
+const open = rigOfTests();
 
 /** Goes through all that the page can show. */
 async function throughThePage(

@@ -3,12 +3,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import AxeBuilder from "@axe-core/playwright";
+import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, afterEach, expect, type TestContext } from "vitest";
 import { buildSite } from "../../scripts/site/build.mjs";
 import { HEADERS } from "../../scripts/site/headers.mjs";
 import { serveSite } from "../../scripts/site/server.mjs";
-import { launchBrowser } from "../browser/rig.js";
+import { launchBrowser, needBrowser } from "../browser/rig.js";
 
 /** Something of the page takes longer than this only if it hangs. */
 const HANGS_MS = 30_000;
@@ -63,6 +64,20 @@ export class SiteRig {
     await this.#browser.close();
     await rm(this.#folder, { recursive: true });
   }
+}
+
+/** One rig for a file's tests, opened by the first, in which no page may complain; skips them where there is no browser. */
+export function rigOfTests(): (context: TestContext) => Promise<SiteRig> {
+  let opened: Promise<SiteRig> | undefined;
+  afterEach(async () => {
+    expect((await opened)?.complaints.splice(0) ?? []).toEqual([]);
+  });
+  afterAll(async () => (await opened)?.close());
+  return (context) => {
+    needBrowser(context);
+    opened ??= SiteRig.open();
+    return opened;
+  };
 }
 
 /** The page, and what is done on it again and again. */
