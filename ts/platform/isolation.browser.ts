@@ -1,13 +1,10 @@
 // Whether threads may share memory: in a browser only those of a page that is cross-origin isolated.
 
-/** What makes a page so, if it comes from a secure origin. */
-const HEADERS = {
-  "Cross-Origin-Opener-Policy": "same-origin",
-  "Cross-Origin-Embedder-Policy": "require-corp",
-} as const;
-
-/** Other values that do as well. */
-const ALSO: Readonly<Record<string, string>> = { "Cross-Origin-Embedder-Policy": "credentialless" };
+/** What makes a page so, if it comes from a secure origin: the values that do, and first the one to be advised. */
+const HEADERS: Readonly<Record<string, readonly [string, ...string[]]>> = {
+  "Cross-Origin-Opener-Policy": ["same-origin"],
+  "Cross-Origin-Embedder-Policy": ["require-corp", "credentialless"],
+};
 
 /** Why there is no shared memory, and what to do; undefined if there is. */
 export async function whyNotIsolated(): Promise<string | undefined> {
@@ -29,7 +26,7 @@ export async function whyNotIsolated(): Promise<string | undefined> {
 }
 
 function withHeaders(names: readonly string[]): string {
-  const lines = names.map((name) => `  ${name}: ${HEADERS[name as keyof typeof HEADERS]}`);
+  const lines = names.map((name) => `  ${name}: ${HEADERS[name]?.[0]}`);
   return `with the header${names.length === 1 ? "" : "s"}\n${lines.join("\n")}`;
 }
 
@@ -42,7 +39,7 @@ async function missingHeaders(): Promise<string[]> {
     const { headers } = await fetch(location.href, { method: "HEAD", cache: "no-store" });
     return names.filter((name) => {
       const value = headers.get(name)?.split(";")[0]?.trim();
-      return value !== HEADERS[name as keyof typeof HEADERS] && value !== (ALSO[name] ?? NaN);
+      return value === undefined || !HEADERS[name]?.includes(value);
     });
   } catch {
     return names;
