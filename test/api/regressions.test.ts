@@ -106,7 +106,7 @@ test("a write whose buffer is taken away between its requests is not fulfilled",
 });
 
 test("a buffer is the device's until it answers, though the request was given up", async () => {
-  const { device, disk } = await silentDisk({ requestTimeoutMs: 40 });
+  const { device, disk } = await silentDisk({ requestTimeoutMs: 400 });
   const buffer = disk.allocate(4096);
   const read = disk.read(buffer, 0);
   expect(() => disk.free(buffer)).toThrow(code("BUSY"));
@@ -124,7 +124,7 @@ test("an attach that was answered too late is taken back by the next one", async
   const device = new ForeignEndpoint(bus.buffer, bus.bar, bus.hostMemory, discs);
   device.start();
   afterThisTest(() => device.stop());
-  const rc = await RootComplex.probe(bus, { commandTimeoutMs: 500 });
+  const rc = await RootComplex.probe(bus, { commandTimeoutMs: 1500 });
   // It stands still once it has served SET_QUEUE: START is answered after the root complex gave it up.
   device.commands.push = (...seen) => {
     if (seen.some(({ bits }) => (bits & Command.SET_QUEUE) !== 0)) {
@@ -152,7 +152,7 @@ test("an endpoint that forgot a command in its restart is asked the next one", a
   const device = new ForeignEndpoint(bus.buffer, bus.bar, bus.hostMemory, discs);
   device.start();
   afterThisTest(() => device.stop());
-  const rc = await RootComplex.probe(bus, { commandTimeoutMs: 400 });
+  const rc = await RootComplex.probe(bus, { commandTimeoutMs: 1500 });
   device.stop();
   const words = new Int32Array(bus.buffer, bus.bar.offset, 16);
   const rescan = rc.rescan().catch((error) => error);
@@ -372,7 +372,7 @@ test("a late answer to a command that was given up does not pass for the next on
   ]);
   device.start();
   afterThisTest(() => device.stop());
-  const rc = await RootComplex.probe(bus, { commandTimeoutMs: 500 });
+  const rc = await RootComplex.probe(bus, { commandTimeoutMs: 1500 });
   device.stop();
   // The command is taken, and answered long after it was given up.
   const words = new Int32Array(bus.buffer, bus.bar.offset, 16);

@@ -72,7 +72,7 @@ test.each(["memory", "nbd"] as const)(
     await endpoint.start();
     const rc = await RootComplex.probe(bus);
     afterThisTest(() => rc.close().catch(() => {}));
-    const disk = await rc.attach("disc", { numDescriptors: 64, requestTimeoutMs: 300 });
+    const disk = await rc.attach("disc", { numDescriptors: 64, requestTimeoutMs: 3000 });
     await expect(disk.read(new Uint8Array(SECTOR), 0)).rejects.toMatchObject({
       code: "ERR_BLOCKPT_TIMEOUT",
     });

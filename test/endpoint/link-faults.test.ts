@@ -176,7 +176,7 @@ describe("an endpoint that is killed", () => {
     await endpoint.start();
     await endpoint.setLinkFaults({ commandDelayMs: 200 });
     const words = new Int32Array(bus.buffer, bus.bar.offset);
-    const probe = RootComplex.probe(bus, { commandTimeoutMs: 800 });
+    const probe = RootComplex.probe(bus, { commandTimeoutMs: 3000 });
     const failed = expect(probe).rejects.toMatchObject({ code: "ERR_BLOCKPT_COMMAND_TIMEOUT" });
     await until("the command is taken", () => {
       return (

@@ -37,7 +37,7 @@ describe.each(["wasm", "typescript"] as const)("a foreign endpoint, %s engine", 
   it("is not taken for one when the magic is wrong", async () => {
     const { bus, endpoint } = await serve(engine, [memory("/dev/ram0", 8192)]);
     endpoint.memory.store32(bus.bar.offset + REG.magic, 0x636f6e75);
-    await refusal("RootComplex.probe", RootComplex.probe(bus, { commandTimeoutMs: 300 }));
+    await refusal("RootComplex.probe", RootComplex.probe(bus, { commandTimeoutMs: 1000 }));
     expect(endpoint.commands).toEqual([]);
   });
 
@@ -143,7 +143,7 @@ describe.each(["wasm", "typescript"] as const)("a foreign endpoint, %s engine", 
   it("rejects what it never completes, and drops a completion that comes late", async () => {
     const disc = memory("/dev/ram0", 64 * SECTOR);
     const { rc, endpoint } = await connect([disc]);
-    const disk = await attach(rc, "ram0", { numDescriptors: 16, requestTimeoutMs: 150 });
+    const disk = await attach(rc, "ram0", { numDescriptors: 16, requestTimeoutMs: 600 });
     endpoint.decide = () => "hold";
     const late = new Uint8Array(SECTOR).fill(0xaa);
     const error = await refusal("a read without an answer", disk.read(late, 0));
@@ -171,7 +171,7 @@ describe.each(["wasm", "typescript"] as const)("a foreign endpoint, %s engine", 
   it("gets its descriptors used again only after late completions of them all", async () => {
     const disc = memory("/dev/ram0", 64 * SECTOR);
     const { rc, endpoint } = await connect([disc]);
-    const disk = await attach(rc, "ram0", { numDescriptors: 16, requestTimeoutMs: 150 });
+    const disk = await attach(rc, "ram0", { numDescriptors: 16, requestTimeoutMs: 600 });
     endpoint.decide = () => "hold";
     const reads = Array.from({ length: 20 }, (_, n) =>
       refusal(`read ${n}`, disk.read(new Uint8Array(SECTOR), (20 - n) * SECTOR)),
@@ -273,7 +273,7 @@ describe.each(["wasm", "typescript"] as const)("a foreign endpoint, %s engine", 
 
   it("may answer no command, which ends in an error and not in waiting", async () => {
     const { bus } = await serve(engine, [memory("/dev/ram0", 8192)], { mute: true });
-    const options = { commandTimeoutMs: 200 };
+    const options = { commandTimeoutMs: 1000 };
     const error = await refusal("RootComplex.probe", RootComplex.probe(bus, options));
     expect(error.code).toContain("TIMEOUT");
   });
@@ -293,7 +293,7 @@ describe.each(["wasm", "typescript"] as const)("a foreign endpoint, %s engine", 
   it("gets STOP though it still holds requests that timed out, and drains them", async () => {
     const disc = memory("/dev/ram0", 8192);
     const { rc, endpoint } = await connect([disc]);
-    const disk = await attach(rc, "ram0", { numDescriptors: 16, requestTimeoutMs: 100 });
+    const disk = await attach(rc, "ram0", { numDescriptors: 16, requestTimeoutMs: 600 });
     endpoint.decide = () => "hold";
     const reads = [2, 1, 0].map((n) => refusal("a read", disk.read(new Uint8Array(512), n * 512)));
     await held(endpoint, 3);

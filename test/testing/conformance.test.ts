@@ -107,7 +107,7 @@ describe("an endpoint is found out", () => {
     endpoint.decide = () => "hold";
     const [report] = await checkConformance(bus, {
       vectors: clause(/What was written is read/),
-      answerTimeoutMs: 100,
+      answerTimeoutMs: 1000,
     });
     expect(report).toMatchObject({ outcome: "failed", step: 5 });
   });
@@ -116,7 +116,7 @@ describe("an endpoint is found out", () => {
     const [bus] = await foreign(ram(), { refuse: Command.GET_PERMISSION, raise: false });
     const clauses = await checkConformance(bus, {
       vectors: clause(/clears bit 0|writes its data to its address/),
-      answerTimeoutMs: 200,
+      answerTimeoutMs: 1000,
     });
     expect(clauses.map(({ outcome, why }) => [outcome, why])).toEqual([
       ["failed", "GET_PERMISSION is answered ERROR, where SUCCESS is due"],

@@ -219,8 +219,13 @@ test("what is completed before its step is kept for it, and what is not complete
       ...completions.map((each) => ({ completions: each, others: true })),
     ],
   });
-  const vectors = [vector({ 3: "OK" }, { 1: "OK", 2: "OK" }), vector({ 3: "OK" }, { 3: "OK" })];
-  const [kept, broken] = await checkConformance(bus, { vectors, answerTimeoutMs: 500 });
+  const [kept] = await checkConformance(bus, {
+    vectors: [vector({ 3: "OK" }, { 1: "OK", 2: "OK" })],
+  });
+  const [broken] = await checkConformance(bus, {
+    vectors: [vector({ 3: "OK" }, { 3: "OK" })],
+    answerTimeoutMs: 3000,
+  });
   expect(kept).toMatchObject({ outcome: "passed" });
   expect(broken).toMatchObject({ outcome: "failed", step: 7 });
   expect(broken?.why).toBe("descriptors 3 to be completed was waited for, and 3 is not");
