@@ -2,6 +2,7 @@
 
 import type * as Blockpt from "blockpt";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterThisTest } from "../api/rig.js";
 import { moduleOf } from "../discs/modules.js";
 import { BrowserRig, hasBrowser, needBrowser } from "./rig.js";
 
@@ -250,6 +251,21 @@ test.each([
   );
   expect(error?.code).toBe("ERR_BLOCKPT_NOT_ISOLATED");
   expect(error?.message).toMatch(message);
+});
+
+test("a page of an insecure origin is told that no header helps it", async () => {
+  const insecure = await BrowserRig.open(undefined, [
+    "--host-resolver-rules=MAP disc.test 127.0.0.1",
+  ]);
+  afterThisTest(() => insecure.close());
+  const { port } = new URL(insecure.origin);
+  const page = await insecure.page({ origin: `http://disc.test:${port}` });
+  const why = await page.evaluate(() =>
+    blockpt.createBus().catch(({ code, message }) => `${code} ${message}`),
+  );
+  expect(why).toMatch(
+    /^ERR_BLOCKPT_NOT_ISOLATED .*http:\/\/disc\.test:\d+ is no secure origin, .*https:\/\/ or from http:\/\/localhost/,
+  );
 });
 
 test.each([
