@@ -253,6 +253,15 @@ test.each([
   expect(error?.message).toMatch(message);
 });
 
+test("a page whose server answers no HEAD is told of both headers", async () => {
+  const page = await rig.page({ headers: {} });
+  await page.route("**/page.html*", (route) => {
+    if (route.request().method() !== "HEAD") return route.continue();
+  });
+  const why = await page.evaluate(() => blockpt.createBus().catch(({ message }) => message));
+  expect(why).toMatch(/serve it with the headers\n.*Opener-Policy: same-origin\n.*Embedder-Policy/);
+});
+
 test("a page of an insecure origin is told that no header helps it", async () => {
   const insecure = await BrowserRig.open(undefined, [
     "--host-resolver-rules=MAP disc.test 127.0.0.1",
