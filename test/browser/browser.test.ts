@@ -255,8 +255,8 @@ test.each([
 
 test("a page whose server answers no HEAD is told of both headers", async () => {
   const page = await rig.page({ headers: {} });
-  await page.route("**/page.html*", (route) => {
-    if (route.request().method() !== "HEAD") return route.continue();
+  await page.route("**/page.html*", async (route) => {
+    if (route.request().method() !== "HEAD") await route.continue();
   });
   const why = await page.evaluate(() => blockpt.createBus().catch(({ message }) => message));
   expect(why).toMatch(/serve it with the headers\n.*Opener-Policy: same-origin\n.*Embedder-Policy/);
