@@ -68,7 +68,13 @@ export type {
   PartitionDiscHandle,
   ReplayDiscHandle,
 } from "./discs/disc.js";
-export { exportedName, type NamedDiscOptions, openDiscNamed } from "./discs/disc-name.js";
+export {
+  discKindOf,
+  exportedName,
+  type NamedDiscKind,
+  type NamedDiscOptions,
+  openDiscNamed,
+} from "./discs/disc-name.js";
 export type { DiscSource, DiscSourceAmount } from "./discs/disc-source.js";
 export type { FaultKind, FaultOperation, FaultReport, FaultRule } from "./discs/faults/fault.js";
 export { parseFault, printFault } from "./discs/faults/text.js";

@@ -2,6 +2,8 @@
 
 import type * as Blockpt from "blockpt";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterThisTest } from "../api/rig.js";
+import { moduleOf } from "../discs/modules.js";
 import { BrowserRig, hasBrowser, needBrowser } from "./rig.js";
 
 declare const blockpt: typeof Blockpt;
@@ -168,6 +170,61 @@ test("a worker whose script is not there stops the queue, and says so", async ()
   expect(log).toMatch(/ERR_BLOCKPT_OFFLINE$/);
 });
 
+test("a worker that ends without a word stops the queue, and what it had is answered", async () => {
+  const page = await rig.page();
+  // As one does that the browser ends, for want of memory.
+  const module = moduleOf(`export const openDisc = () => ({
+    sizeBytes: 4096,
+    read() { globalThis.close(); return new Promise(() => {}); },
+  })`);
+  const outcome = await page.evaluate(async (module) => {
+    const { createBus, Endpoint, ModuleDisc, RootComplex } = blockpt;
+    const bus = await createBus();
+    const stopped: string[] = [];
+    const endpoint = await Endpoint.create(bus, {
+      controller: "44100000.pcie",
+      onQueueStopped: ({ reason }) => stopped.push(reason),
+    });
+    await endpoint.exportDisc("disc", await ModuleDisc.open(module));
+    await endpoint.start();
+    const rc = await RootComplex.probe(bus);
+    const disk = await rc.attach("disc");
+    const failed = await disk.read(new Uint8Array(512), 0).catch(({ code }) => code);
+    await endpoint.close();
+    return { failed, stopped };
+  }, module);
+  expect(outcome).toEqual({
+    failed: "ERR_BLOCKPT_OFFLINE",
+    stopped: ["its worker ended, and did not say why"],
+  });
+});
+
+test("a worker that cannot be made has the disk refused, and the endpoint say why", async () => {
+  const page = await rig.page();
+  const { port } = new URL(rig.origin);
+  const log = await page.evaluate(async (queueWorker) => {
+    const { createBus, Endpoint, MemoryDisc, RootComplex } = blockpt;
+    const bus = await createBus();
+    const lines: string[] = [];
+    const log = (line: string) => lines.push(line);
+    const endpoint = await Endpoint.create(bus, {
+      controller: "44100000.pcie",
+      queueWorker,
+      log,
+    });
+    await endpoint.exportDisc("ram0", MemoryDisc.create(bus, 1024 * 1024));
+    await endpoint.start();
+    const rc = await RootComplex.probe(bus);
+    await rc.attach("ram0").catch(({ code, message }) => log(`${code} ${message}`));
+    await endpoint.close();
+    return lines.join("\n");
+  }, `http://127.0.0.1:${port}/dist/browser/queue-worker.js`);
+  expect(log).toMatch(
+    /its worker cannot be started: SecurityError.* cannot be accessed from origin/,
+  );
+  expect(log).toMatch(/ERR_BLOCKPT_COMMAND .*the endpoint's log says why$/);
+});
+
 test.each([
   [
     "neither header",
@@ -194,6 +251,30 @@ test.each([
   );
   expect(error?.code).toBe("ERR_BLOCKPT_NOT_ISOLATED");
   expect(error?.message).toMatch(message);
+});
+
+test("a page whose server answers no HEAD is told of both headers", async () => {
+  const page = await rig.page({ headers: {} });
+  await page.route("**/page.html*", async (route) => {
+    if (route.request().method() !== "HEAD") await route.continue();
+  });
+  const why = await page.evaluate(() => blockpt.createBus().catch(({ message }) => message));
+  expect(why).toMatch(/serve it with the headers\n.*Opener-Policy: same-origin\n.*Embedder-Policy/);
+});
+
+test("a page of an insecure origin is told that no header helps it", async () => {
+  const insecure = await BrowserRig.open(undefined, [
+    "--host-resolver-rules=MAP disc.test 127.0.0.1",
+  ]);
+  afterThisTest(() => insecure.close());
+  const { port } = new URL(insecure.origin);
+  const page = await insecure.page({ origin: `http://disc.test:${port}` });
+  const why = await page.evaluate(() =>
+    blockpt.createBus().catch(({ code, message }) => `${code} ${message}`),
+  );
+  expect(why).toMatch(
+    /^ERR_BLOCKPT_NOT_ISOLATED .*http:\/\/disc\.test:\d+ is no secure origin, .*https:\/\/ or from http:\/\/localhost/,
+  );
 });
 
 test.each([

@@ -1,13 +1,23 @@
 // The discs that a browser has: files of the page's own, files that somebody picked, images on servers, and one's own.
 
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type * as Blockpt from "blockpt";
-import type { BrowserContext, Page } from "playwright-core";
+import { BlkStatus } from "blockpt/abi";
+import { type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { makeImage, pattern } from "../api/rig.js";
+import { afterThisTest, makeImage, pattern } from "../api/rig.js";
 import { ImageServer } from "../discs/image-server.js";
 import { AT_ONCE_TEXT } from "../discs/modules.js";
-import { BrowserRig, hasBrowser, ISOLATION, needBrowser } from "./rig.js";
+import {
+  BrowserRig,
+  browserArguments,
+  executablePath,
+  hasBrowser,
+  ISOLATION,
+  needBrowser,
+} from "./rig.js";
 
 declare const blockpt: typeof Blockpt;
 /** What pages here have besides. */
@@ -242,6 +252,7 @@ test("what is no file of that file system is refused, and leaves none", async ()
       await open("folder"),
       await open("/"),
       await open({} as FileSystemFileHandle),
+      await open({ kind: "file" } as FileSystemFileHandle),
       await open("empty.img", { create: true }),
       await open("odd.img", { create: true, sizeBytes: 700 }),
       await open("large.img", { create: true, sizeBytes: 2 ** 50 }),
@@ -261,6 +272,7 @@ test("what is no file of that file system is refused, and leaves none", async ()
       expect.stringMatching(/^ERR_BLOCKPT_DISC_OPEN folder/),
       expect.stringMatching(/^ERR_BLOCKPT_INVALID_ARGUMENT/),
       expect.stringMatching(/^ERR_BLOCKPT_INVALID_ARGUMENT .*BlobDisc/),
+      expect.stringMatching(/^ERR_BLOCKPT_INVALID_ARGUMENT .*BlobDisc/),
       expect.stringMatching(/^ERR_BLOCKPT_DISC_SIZE empty\.img is empty/),
       expect.stringMatching(/^ERR_BLOCKPT_DISC_SIZE/),
       expect.stringMatching(/^ERR_BLOCKPT_DISC_OPEN .*no more room/),
@@ -269,6 +281,60 @@ test("what is no file of that file system is refused, and leaves none", async ()
     ],
     names: ["folder", "handle.img"],
   });
+});
+
+test("where the origin has no more room a file is opened, and what makes it longer is told why not", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "blockpt-quota-"));
+  afterThisTest(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  // One that stores on the disk: in the others writes know of no quota.
+  const context = await chromium.launchPersistentContext(folder, {
+    executablePath,
+    args: [...browserArguments],
+  });
+  afterThisTest(() => context.close());
+  const page = await openPage(context);
+  await page.evaluate(async () => {
+    const disc = await blockpt.OpfsDisc.open("a.img", { create: true, sizeBytes: 1024 * 1024 });
+    disc.close();
+  });
+  const session = await context.newCDPSession(page);
+  await session.send("Storage.overrideQuotaForOrigin", { origin: rig.origin, quotaSize: 4096 });
+  const lines: string[] = [];
+  page.on("console", (line) => lines.push(line.text()));
+  const outcomes = await page.evaluate(async () => {
+    const disc = await blockpt.OpfsDisc.open("a.img");
+    // Somebody who knows nothing of blockpt makes it short.
+    const text = `(async () => {
+      const root = await navigator.storage.getDirectory();
+      const file = await root.getFileHandle("a.img");
+      const access = await file.createSyncAccessHandle({ mode: "readwrite-unsafe" });
+      access.truncate(4096);
+      access.close();
+      postMessage(0);
+    })()`;
+    const worker = new Worker(URL.createObjectURL(new Blob([text])));
+    await new Promise((resolve) => worker.addEventListener("message", resolve));
+    const { disk, close } = await attach(disc);
+    const found = [
+      await outcome(disk.write(sectors(0, 8), 0)),
+      await outcome(disk.write(sectors(0, 8), 512 * 1024)),
+    ];
+    await close();
+    return found;
+  });
+  expect(outcomes).toEqual(["OK", `ERR_BLOCKPT_IO ${BlkStatus.NOSPC}`]);
+  await expect.poll(() => lines.join("\n")).toMatch(/a\.img: the origin has no more room: /);
+});
+
+test("where a page may not use the file system it is told so", async () => {
+  const page = await openPage();
+  const told = await page.evaluate(() => {
+    // As with cookies turned off.
+    navigator.storage.getDirectory = () =>
+      Promise.reject(new DOMException("Access is denied.", "SecurityError"));
+    return outcome(blockpt.OpfsDisc.open("a.img"));
+  });
+  expect(told).toMatch(/^ERR_BLOCKPT_DISC_OPEN this page may not use .*: Access is denied\.$/);
 });
 
 test.each(ENGINES)(

@@ -38,8 +38,8 @@ export function needBrowser({ skip }: TestContext): void {
 }
 
 /** Starts the browser. */
-export function launchBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath, args: [...browserArguments] });
+export function launchBrowser(more: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({ executablePath, args: [...browserArguments, ...more] });
 }
 
 /** A browser with a server of the built library. */
@@ -54,10 +54,14 @@ export class BrowserRig {
     this.#close = close;
   }
 
-  /** @param respond - answers what is not of the library; true if it did */
+  /**
+   * @param respond - answers what is not of the library; true if it did
+   * @param more - what the browser is started with besides
+   */
   static async open(
     respond: (path: string, response: ServerResponse, range: string | undefined) => boolean = () =>
       false,
+    more: readonly string[] = [],
   ): Promise<BrowserRig> {
     const server = createServer((request, response) => {
       const url = new URL(request.url ?? "/", "http://localhost");
@@ -65,7 +69,7 @@ export class BrowserRig {
       serve(url, response);
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const browser = await launchBrowser();
+    const browser = await launchBrowser(more);
     const { port } = server.address() as AddressInfo;
     return new BrowserRig(browser, `http://localhost:${port}`, async () => {
       await browser.close();
@@ -79,13 +83,13 @@ export class BrowserRig {
     options: {
       context?: BrowserContext | undefined;
       headers?: Readonly<Record<string, string>>;
+      origin?: string;
     } = {},
   ): Promise<Page> {
-    const { context = await this.browser.newContext(), headers = ISOLATION } = options;
+    const { origin = this.origin, headers = ISOLATION } = options;
+    const { context = await this.browser.newContext() } = options;
     const page = await context.newPage();
-    await page.goto(
-      `${this.origin}/page.html?headers=${encodeURIComponent(JSON.stringify(headers))}`,
-    );
+    await page.goto(`${origin}/page.html?headers=${encodeURIComponent(JSON.stringify(headers))}`);
     await page.waitForFunction(() => "blockpt" in globalThis);
     return page;
   }

@@ -108,6 +108,7 @@ describe("what cannot be understood exits 2 with one line", () => {
     [["a", "b", "c"], "too many arguments"],
     [["a", ""], "path of a file or a block device, an NBD URI or a URL is wanted"],
     [["memory:64M", "b"], "a file that is called so is ./memory:64M"],
+    [["a", "opfs:b"], "a file that is called so is ./opfs:b"],
     [["a", "MEMORY:64M"], "a file that is called so is ./MEMORY:64M"],
     [["a", "-"], "a file that is called so is ./-"],
     [["a,ro", "b"], '"ro" is no option of a disc: partition may stand there'],

@@ -171,6 +171,26 @@ describe("what a source does wrong", () => {
     expect([...new Set(buffer)]).toEqual([5]);
   });
 
+  test("one that never opens in the thread of a queue holds up no stop", async () => {
+    // Something that may still come keeps the thread alive, as a server that does not answer.
+    const text = `export const openDisc = (opened) => {
+      if (Atomics.add(new Int32Array(opened), 0, 1) > 0) {
+        setInterval(() => {}, 1000);
+        return new Promise(() => {});
+      }
+      return { sizeBytes: 512, read() {} };
+    };`;
+    const data = new SharedArrayBuffer(4);
+    const disc = await ModuleDisc.open(moduleOf(text), { data });
+    const { endpoint, stopped, rc } = await exported(disc);
+    const disk = await rc.attach("disc");
+    const reading = disk.read(new Uint8Array(512), 0).catch(({ code }) => code);
+    await until("it is being opened", () => new Int32Array(data)[0] === 2);
+    await endpoint.close();
+    expect(await reading).toBe("ERR_BLOCKPT_OFFLINE");
+    expect(stopped[0]?.reason).toMatch(/was not open yet/);
+  });
+
   test("one that never closes holds up nobody", async () => {
     const { endpoint } = await attachSource("close: () => new Promise(() => {})");
     await endpoint.close();

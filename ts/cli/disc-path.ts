@@ -1,7 +1,6 @@
 // A disc on the command line: its path, and behind commas what is to be done with it, as
 // `disk.img,ro,partition=2`. A comma in a path or a value is written twice, as QEMU does it.
 
-import { isNbdUri } from "blockpt/nbd";
 import { InvalidArgumentError } from "commander";
 import { eitherOf, nearest } from "./nearest.js";
 
@@ -23,21 +22,6 @@ export const PARTITION: Setting<{ readonly partition?: number | string }> = {
     return /^[0-9a-f]+(-[0-9a-f]+)+$/i.test(value) ? { partition: value } : undefined;
   },
 };
-
-/** Whether it is no path, but `memory:SIZE`: a disc that is made in memory. */
-export function isMemoryPath(path: string): boolean {
-  return /^memory:/i.test(path);
-}
-
-/** Whether it is no path, but the URL of an image on an HTTP server. */
-export function isHttpUrl(path: string): boolean {
-  return /^https?:\/\//i.test(path);
-}
-
-/** Whether it stands for itself wherever it is read: no path, but a disc in memory, on a server or of a browser. */
-export function isNoPath(path: string): boolean {
-  return isMemoryPath(path) || isNbdUri(path) || isHttpUrl(path) || /^opfs:/i.test(path);
-}
 
 /**
  * Takes it apart.

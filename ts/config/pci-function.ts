@@ -4,7 +4,7 @@
 import { BASE_CLASS, DEVICE_ID, MAX_DEVICES, VENDOR_ID } from "../abi/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { Disc } from "../discs/disc.js";
-import { exportedName, isMemoryName, nameComplaint, openDiscNamed } from "../discs/disc-name.js";
+import { discKindOf, exportedName, nameComplaint, openDiscNamed } from "../discs/disc-name.js";
 import { parseFaults, printFault } from "../discs/faults/text.js";
 import { checkPartition, PartitionDisc } from "../discs/partition-disc.js";
 import { Endpoint } from "../endpoint/endpoint.js";
@@ -272,7 +272,7 @@ export class PciFunction {
   }
 
   #isMemory({ discName }: KnownDisc): boolean {
-    return isMemoryName(this.#surroundings.locate(discName));
+    return discKindOf(this.#surroundings.locate(discName)) === "memory";
   }
 
   #known(name: string): KnownDisc {
@@ -381,7 +381,7 @@ function faultsText(text: string): string {
 /** How a disc is exported; one in memory has no name of its own but its directory's. */
 function exportOf(name: string, config: KnownDisc): Export {
   const { discName, exportName, partitionNumber, queues, readOnly } = config;
-  const ownName = isMemoryName(discName) ? `/dev/${name}` : discName;
+  const ownName = discKindOf(discName) === "memory" ? `/dev/${name}` : discName;
   return { discName: exportName || exportedName(ownName, partitionNumber), queues, readOnly };
 }
 

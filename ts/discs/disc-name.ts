@@ -21,9 +21,14 @@ export interface NamedDiscOptions {
   partition?: number | string | undefined;
 }
 
-const MEMORY = /^memory:/i;
-const HTTP = /^https?:\/\//i;
-const OPFS = /^opfs:/i;
+/** What a name of a disc can open; `"file"` is also a block device. */
+export type NamedDiscKind = "memory" | "nbd" | "http" | "opfs" | "file";
+
+const SCHEMES = [
+  ["memory", /^memory:/i],
+  ["http", /^https?:\/\//i],
+  ["opfs", /^opfs:/i],
+] as const;
 const SIZE = /^(\d+)(?:b|([kmgt])(?:i?b)?)?$/i;
 const UNITS: Readonly<Record<string, number>> = {
   k: 1024,
@@ -70,11 +75,33 @@ export async function openDiscNamed(
 }
 
 async function openWhole(bus: Bus, name: string, readOnly: boolean): Promise<Disc> {
-  if (isMemoryName(name)) return MemoryDisc.create(bus, memoryBytes(name), { readOnly });
-  if (isNbdUri(name)) return NbdDisc.open(name, { readOnly });
-  if (HTTP.test(name)) return HttpDisc.open(name);
-  if (OPFS.test(name)) return OpfsDisc.open(name.replace(OPFS, ""), { readOnly });
-  return FileDisc.open(name, { readOnly });
+  switch (discKindOf(name)) {
+    case "memory":
+      return MemoryDisc.create(bus, memoryBytes(name), { readOnly });
+    case "nbd":
+      return NbdDisc.open(name, { readOnly });
+    case "http":
+      return HttpDisc.open(name);
+    case "opfs":
+      return OpfsDisc.open(behindScheme(name), { readOnly });
+    case "file":
+      return FileDisc.open(name, { readOnly });
+  }
+}
+
+/**
+ * What a name of a disc opens, as `openDiscNamed` takes it: told by how it begins, whether or not it can be opened.
+ *
+ * @example
+ * ```ts
+ * import { discKindOf } from "blockpt";
+ *
+ * console.log(discKindOf("memory:64M"), discKindOf("nbd://server/vm1"), discKindOf("./memory:64M")); // memory nbd file
+ * ```
+ */
+export function discKindOf(discName: string): NamedDiscKind {
+  if (isNbdUri(discName)) return "nbd";
+  return SCHEMES.find(([, scheme]) => scheme.test(discName))?.[0] ?? "file";
 }
 
 /**
@@ -99,14 +126,13 @@ async function openWhole(bus: Bus, name: string, readOnly: boolean): Promise<Dis
  * ```
  */
 export function exportedName(discName: string, partition?: number | undefined): string {
-  if (isNbdUri(discName)) {
+  const kind = discKindOf(discName);
+  if (kind === "nbd") {
     const { exportName, socketPath, host } = parseNbdUri(discName);
     return exportedName(exportName || posix.basename(socketPath ?? host ?? ""), partition);
   }
-  if (HTTP.test(discName)) return exportedName(imageOf(discName), partition);
-  if (OPFS.test(discName)) {
-    return exportedName(posix.basename(discName.replace(OPFS, "")), partition);
-  }
+  if (kind === "http") return exportedName(imageOf(discName), partition);
+  if (kind === "opfs") return exportedName(posix.basename(behindScheme(discName)), partition);
   const separator = /\d$/.test(discName) ? "p" : "";
   const suffix = partition === undefined ? "" : `${separator}${partition}`;
   const name = `${discName}${suffix}`;
@@ -134,13 +160,8 @@ export function nameComplaint(name: string): string | undefined {
   return /[;\0]/.test(name) ? "has a ; or a NUL" : undefined;
 }
 
-/**
- * Whether a name is that of a disc in memory: `memory:SIZE`.
- *
- * @internal
- */
-export function isMemoryName(name: string): boolean {
-  return MEMORY.test(name);
+function behindScheme(name: string): string {
+  return name.slice(name.indexOf(":") + 1);
 }
 
 /** The file's name in a URL, or the host's if it has none. */
@@ -156,7 +177,7 @@ function imageOf(url: string): string {
 
 /** The size in `memory:SIZE`. */
 function memoryBytes(name: string): number {
-  const [, digits, unit = ""] = SIZE.exec(name.replace(MEMORY, "")) ?? [];
+  const [, digits, unit = ""] = SIZE.exec(behindScheme(name)) ?? [];
   if (digits !== undefined) return Number(digits) * (UNITS[unit.toLowerCase()] ?? 1);
   throw new BlockptError(
     "ERR_BLOCKPT_INVALID_ARGUMENT",

@@ -63,7 +63,7 @@ export class OpfsDisc extends SourceDisc {
    *
    * @param file - its path in the file system, as `images/disk.img`, or a handle of it
    * @throws {@link BlockptError} `ERR_BLOCKPT_NOT_SUPPORTED` where there is no such file system, as in Node;
-   * `ERR_BLOCKPT_DISC_OPEN` if there is no such file, or the origin has no room for a new one; `ERR_BLOCKPT_DISC_SIZE` if it is
+   * `ERR_BLOCKPT_DISC_OPEN` if there is no such file, the page may not use the file system, or the origin has no room for a new one; `ERR_BLOCKPT_DISC_SIZE` if it is
    * empty, or not a multiple of 512 bytes; `ERR_BLOCKPT_BUSY` if it is open elsewhere; `ERR_BLOCKPT_INVALID_ARGUMENT` for
    * what is no path and no handle of a file of this file system
    */

@@ -19,10 +19,14 @@ import {
 } from "../engine/records.js";
 import { nextTurn, sleep } from "../platform/turns.js";
 import { perform, statusOfThrown } from "./perform.js";
-import { DEEP_SLEEP_MS, POLLED_LOOK_MS, QueueService, type QueueWork } from "./queue-service.js";
+import {
+  DEEP_SLEEP_MS,
+  DRAIN_MS,
+  POLLED_LOOK_MS,
+  QueueService,
+  type QueueWork,
+} from "./queue-service.js";
 
-/** How long a stop waits for the disc: less than a root complex waits for its command. */
-const DRAIN_MS = 2500;
 /** Nobody rings, or what is awaited is an answer. */
 const NAP_MS = 1;
 /** The longest time of a timer. */

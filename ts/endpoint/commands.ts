@@ -198,7 +198,7 @@ export class CommandHandler {
       case Command.START:
         return this.#target.start(exported)
           ? Status.SUCCESS
-          : this.#refuse(`${exported.discName} is started, or has no queue`);
+          : this.#refuse(`${exported.discName} is started, or has no queue that can be`);
       case Command.STOP:
         return this.#stop(exported);
       case Command.SET_IRQ:

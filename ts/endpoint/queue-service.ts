@@ -17,6 +17,8 @@ export const POLLS = 200;
 export const POLLED_LOOK_MS = 0.2;
 /** With a doorbell: a stop is heard of after this even if the root complex meddles with the bell. */
 export const DEEP_SLEEP_MS = 1000;
+/** How long a stop waits for the disc: less than a root complex waits for its command. */
+export const DRAIN_MS = 2500;
 
 const FAULTS: Readonly<Record<number, string>> = {
   [QueueFault.RING_INDEX]: "the driver ring's idx is out of range",

@@ -3,6 +3,7 @@
 // It has ended when the lock is free that it holds: ts/platform/thread.browser.ts.
 
 import type { Start, Told } from "../platform/thread.browser.js";
+import { nextTurn } from "../platform/turns.browser.js";
 import type { QueueThreadEvents, QueueWorkerSource } from "./queue-thread.js";
 
 export type { QueueThreadEvents, QueueWorkerSource } from "./queue-thread.js";
@@ -18,7 +19,11 @@ export class QueueThread {
     this.#worker = worker;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#end = resolve;
-    this.#ended = promise.then(events.onExit);
+    // What it said last is there by then.
+    this.#ended = promise.then(nextTurn).then(() => {
+      events.onFailure("its worker ended, and did not say why");
+      events.onExit();
+    });
     worker.addEventListener("message", ({ data: told }: MessageEvent<Told>) => {
       if (told.kind === "locked") this.#awaitEnd();
       else if (told.kind === "report") events.onReport(told.value);
@@ -27,7 +32,8 @@ export class QueueThread {
     worker.addEventListener("error", ({ message }) => {
       const why =
         message ||
-        "its script cannot be loaded (is it served, with Cross-Origin-Embedder-Policy: require-corp?)";
+        "its script cannot be loaded (is it a module, served with Cross-Origin-Embedder-Policy: require-corp, and " +
+          "one that the page's Content-Security-Policy allows?)";
       events.onFailure(`its worker failed: ${why}`);
       void this.terminate();
     });

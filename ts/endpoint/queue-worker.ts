@@ -11,11 +11,16 @@ import { FaultyDisc } from "../discs/faulty-disc.js";
 import { openDisc } from "../discs/open-disc.js";
 import type { DeviceLimits, DeviceQueue, QueueGeometry } from "../engine/engine.js";
 import { report, startedWith } from "../platform/thread.js";
+import { unref } from "../platform/turns.js";
 import { openDeviceQueue, type TracedQueue } from "../trace/trace.js";
 import { AsyncService } from "./async-service.js";
 import { BlockingService } from "./blocking-service.js";
-import { CONTROL_TOTALS } from "./queue-control.js";
+import { CONTROL_TOTALS, QueueControl, QueueState } from "./queue-control.js";
+import { DRAIN_MS } from "./queue-service.js";
 import { QueueTotals } from "./queue-totals.js";
+
+/** While the disc is being opened: how often it looks whether it is to stop. */
+const LOOK_MS = 100;
 
 /** What a worker is started with. */
 export interface QueueWorkerData {
@@ -53,10 +58,33 @@ async function serveQueue(data: QueueWorkerData): Promise<QueueWorkerReport> {
   try {
     bus.msix.locate(data.msix, bus.bar.offset);
     queue = openDeviceQueue(bus, data.geometry, data.limits, data.traced);
-    return { reason: await serve(bus, queue, await openDisc(bus, data.disc), data) };
+    const disc = await openInTime(bus, data);
+    if (disc === undefined) return { reason: "its disc was not open yet when it was stopped" };
+    return { reason: await serve(bus, queue, disc, data) };
   } finally {
     queue?.close();
     bus.close();
+  }
+}
+
+/** Opens the disc; gives undefined if a stop has waited for that as long as it waits for answers. */
+async function openInTime(bus: Bus, { disc, control }: QueueWorkerData): Promise<Disc | undefined> {
+  const words = new Int32Array(control);
+  let waitedMs = 0;
+  let looking: ReturnType<typeof setInterval> | undefined;
+  const tooLate = new Promise<undefined>((resolve) => {
+    looking = setInterval(() => {
+      if (Atomics.load(words, QueueControl.state) !== QueueState.stop) return;
+      waitedMs += LOOK_MS;
+      if (waitedMs >= DRAIN_MS) resolve(undefined);
+    }, LOOK_MS);
+    // An opening that nothing goes on with ends the thread.
+    unref(looking);
+  });
+  try {
+    return await Promise.race([openDisc(bus, disc), tooLate]);
+  } finally {
+    clearInterval(looking);
   }
 }
 

@@ -6,6 +6,9 @@ const HEADERS: Readonly<Record<string, readonly [string, ...string[]]>> = {
   "Cross-Origin-Embedder-Policy": ["require-corp", "credentialless"],
 };
 
+/** So long the page's server may take to say what it sends. */
+const ANSWER_MS = 2000;
+
 /** Why there is no shared memory, and what to do; undefined if there is. */
 export async function whyNotIsolated(): Promise<string | undefined> {
   if (globalThis.crossOriginIsolated) return undefined;
@@ -36,7 +39,11 @@ async function missingHeaders(): Promise<string[]> {
   // A worker is as isolated as its page, of which it knows nothing.
   if (typeof document === "undefined") return names;
   try {
-    const { headers } = await fetch(location.href, { method: "HEAD", cache: "no-store" });
+    const { headers } = await fetch(location.href, {
+      method: "HEAD",
+      cache: "no-store",
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
     return names.filter((name) => {
       const value = headers.get(name)?.split(";")[0]?.trim();
       return value === undefined || !HEADERS[name]?.includes(value);

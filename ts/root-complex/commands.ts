@@ -144,7 +144,9 @@ function refused(command: number, status: number): BlockptError {
   return new BlockptError(
     "ERR_BLOCKPT_COMMAND",
     `the endpoint refused ${namesOf(command)} (status 0x${(status >>> 0).toString(16)}): ` +
-      (invalid ? "it cannot have a queue there" : "perhaps another driver has the disc attached"),
+      (invalid
+        ? "it cannot have a queue there"
+        : "perhaps another driver has the disc attached; the endpoint's log says why"),
   );
 }
 

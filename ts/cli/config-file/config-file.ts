@@ -4,7 +4,8 @@
 
 import { createReadStream } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { formatNbdUri, isNbdUri, type NbdAddress, parseNbdUri } from "blockpt/nbd";
+import { discKindOf } from "blockpt";
+import { formatNbdUri, type NbdAddress, parseNbdUri } from "blockpt/nbd";
 import {
   type Document,
   isAlias,
@@ -17,7 +18,6 @@ import {
   visit,
   type YAMLError,
 } from "yaml";
-import { isNoPath } from "../disc-path.js";
 import { CliError, failureOf } from "../failure.js";
 import { checkDocument, type MachineDocument, type Problem } from "./schema.js";
 
@@ -76,8 +76,9 @@ export async function readConfigFile(path: string): Promise<ConfigFile> {
 
 /** What a disc is made of, if that is a path, from the root. */
 export function absoluteDiscName(discName: string, base: string): string {
-  if (isNbdUri(discName)) return absoluteUri(discName, base);
-  return discName === "" || isNoPath(discName) ? discName : resolve(base, discName);
+  const kind = discKindOf(discName);
+  if (kind === "nbd") return absoluteUri(discName, base);
+  return discName === "" || kind !== "file" ? discName : resolve(base, discName);
 }
 
 /** The paths that an NBD URI has in it. What is none is complained of by whoever opens it. */

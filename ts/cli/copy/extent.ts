@@ -3,9 +3,8 @@
 
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { type Disc, PartitionDisc } from "blockpt";
-import { formatNbdUri, isNbdUri, parseNbdUri } from "blockpt/nbd";
-import { isHttpUrl } from "../disc-path.js";
+import { type Disc, discKindOf, PartitionDisc } from "blockpt";
+import { formatNbdUri, parseNbdUri } from "blockpt/nbd";
 
 /** A range of a file or of a whole block device. */
 export interface Extent {
@@ -37,8 +36,9 @@ interface Origin {
 
 function originOf(path: string): Origin {
   // What a server serves, and whether two of its exports have bytes in common, is its own to know.
-  if (isNbdUri(path)) return { of: formatNbdUri(parseNbdUri(path)), startBytes: 0 };
-  if (isHttpUrl(path)) return { of: path, startBytes: 0 };
+  const kind = discKindOf(path);
+  if (kind === "nbd") return { of: formatNbdUri(parseNbdUri(path)), startBytes: 0 };
+  if (kind === "http") return { of: path, startBytes: 0 };
   const { dev, ino, rdev, ...stat } = statSync(path, { bigint: true });
   if ((stat.mode & 0o170000n) !== 0o060000n) return { of: `file ${dev} ${ino}`, startBytes: 0 };
   // Linux's encoding of a device number.

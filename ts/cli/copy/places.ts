@@ -2,11 +2,10 @@
 // not there, and refuses what would destroy data.
 
 import { closeSync, constants, ftruncateSync, openSync, rmSync, statSync } from "node:fs";
-import { type Disc, FileDisc, HttpDisc, NbdDisc, PartitionDisc } from "blockpt";
-import { isNbdUri } from "blockpt/nbd";
+import { type Disc, discKindOf, FileDisc, HttpDisc, NbdDisc, PartitionDisc } from "blockpt";
 import { InvalidArgumentError } from "commander";
 import type { Cleanup } from "../cleanup.js";
-import { isHttpUrl, isMemoryPath, PARTITION, parseDiscPath } from "../disc-path.js";
+import { PARTITION, parseDiscPath } from "../disc-path.js";
 import { CliError, failureOf } from "../failure.js";
 import { extentOf, overlap } from "./extent.js";
 
@@ -28,7 +27,8 @@ export interface Ends {
 
 export function parsePlace(text: string): Place {
   const { path, settings } = parseDiscPath(text, { partition: PARTITION });
-  if (path === "" || path === "-" || isMemoryPath(path)) {
+  // Of a browser, too: here that would be a file.
+  if (path === "" || path === "-" || ["memory", "opfs"].includes(discKindOf(path))) {
     const why = path === "" ? "" : `; a file that is called so is ./${path}`;
     throw new InvalidArgumentError(
       `The path of a file or a block device, an NBD URI or a URL is wanted${why}.`,
@@ -69,14 +69,15 @@ async function openPlace({ path, partition }: Place, readOnly: boolean): Promise
 }
 
 function openWhole(path: string, readOnly: boolean): Promise<Disc> {
-  if (!isHttpUrl(path)) return (isNbdUri(path) ? NbdDisc : FileDisc).open(path, { readOnly });
+  const kind = discKindOf(path);
+  if (kind !== "http") return (kind === "nbd" ? NbdDisc : FileDisc).open(path, { readOnly });
   if (readOnly) return HttpDisc.open(path);
   throw new CliError({ code: "ERR_COPY_TARGET", message: `${path} may only be read` });
 }
 
 /** Whether it is on a server. */
 function isRemote(path: string): boolean {
-  return isNbdUri(path) || isHttpUrl(path);
+  return ["nbd", "http"].includes(discKindOf(path));
 }
 
 /** Whether opening it finds something, or says why not; a link that leads nowhere does not count. */

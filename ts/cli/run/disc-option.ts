@@ -1,11 +1,18 @@
 // The option --disc, NAME=PATH[,ro][,queues=N][,partition=P][,name=EXPORT_NAME][,fault=FAULT]..., and the discs of `blockpt serve`.
 
 import { posix } from "node:path";
-import { BlockptError, type DiscDocument, exportedName, parseFault, printFault } from "blockpt";
-import { isNbdUri, parseNbdUri } from "blockpt/nbd";
+import {
+  BlockptError,
+  type DiscDocument,
+  discKindOf,
+  exportedName,
+  parseFault,
+  printFault,
+} from "blockpt";
+import { parseNbdUri } from "blockpt/nbd";
 import { InvalidArgumentError } from "commander";
 import { isEntryName } from "../config-file/schema.js";
-import { isHttpUrl, PARTITION, parseDiscPath, type Setting } from "../disc-path.js";
+import { PARTITION, parseDiscPath, type Setting } from "../disc-path.js";
 
 /** A disc of the command line. */
 export interface DiscOption {
@@ -70,8 +77,9 @@ export function parseServedDisc(text: string): DiscOption {
 }
 
 function lastPartOf(path: string): string {
-  if (isHttpUrl(path)) return exportedName(path);
-  return posix.basename(isNbdUri(path) ? parseNbdUri(path).exportName : path);
+  const kind = discKindOf(path);
+  if (kind === "http") return exportedName(path);
+  return posix.basename(kind === "nbd" ? parseNbdUri(path).exportName : path);
 }
 
 function faultOf(text: string): string {

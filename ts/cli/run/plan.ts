@@ -1,9 +1,8 @@
 // What `blockpt run` is to make: the config file and the options of the command line, as one.
 
-import type { ConfigDocument } from "blockpt";
+import { type ConfigDocument, discKindOf } from "blockpt";
 import { absoluteDiscName, CONFIG_ERROR, type ConfigFile } from "../config-file/config-file.js";
 import type { BusDocument } from "../config-file/schema.js";
-import { isMemoryPath } from "../disc-path.js";
 import { CliError } from "../failure.js";
 import { parseSize } from "../sizes.js";
 import type { DiscOption } from "./disc-option.js";
@@ -107,7 +106,8 @@ function withDefaults(
   for (const { discs = {} } of Object.values(document.functions ?? {})) {
     for (const { disc_name } of Object.values(discs)) {
       const name = document.dev?.[disc_name.replace(/^\/dev\//, "")] ?? disc_name;
-      const bytes = isMemoryPath(name) ? (parseSize(name.slice("memory:".length)) ?? 0) : 0;
+      const bytes =
+        discKindOf(name) === "memory" ? (parseSize(name.slice("memory:".length)) ?? 0) : 0;
       memoryBytes += Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
     }
   }

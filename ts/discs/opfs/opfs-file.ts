@@ -40,7 +40,10 @@ export async function findFile(
       "there is no origin private file system here: in Node FileDisc opens files; a browser has one for pages of https: and localhost",
     );
   }
-  const root = await storage.getDirectory();
+  const root = await storage.getDirectory().catch((cause: unknown) => {
+    const why = `this page may not use the origin private file system: ${messageOf(cause)}`;
+    throw new BlockptError("ERR_BLOCKPT_DISC_OPEN", why, { cause });
+  });
   const names = typeof wanted === "string" ? namesIn(wanted) : await resolved(root, wanted);
   const path = names.join("/");
   const name = names.pop() as string;
@@ -101,7 +104,8 @@ export async function probeAccess({ file, path }: OpfsFile): Promise<void> {
   try {
     await (await (file as FileSystemFileHandle).createWritable()).abort();
   } catch (cause) {
-    throw isNamed(cause, "NoModificationAllowedError") ? busy(path, cause) : cause;
+    // Anything else, as that there is no room for the copy that is to be written, says nothing of who has the file.
+    if (isNamed(cause, "NoModificationAllowedError")) throw busy(path, cause);
   }
 }
 
@@ -200,9 +204,8 @@ function namesIn(path: string): string[] {
 }
 
 async function resolved(root: FileSystemDirectoryHandle, file: OpfsFileHandle): Promise<string[]> {
-  const names =
-    file?.kind === "file" ? await root.resolve(file as FileSystemFileHandle) : undefined;
-  if (names) return names;
+  const names = await root.resolve(file as FileSystemFileHandle).catch(() => undefined);
+  if (names && file.kind === "file" && names.length > 0) return names;
   const why =
     "it is no handle of a file of the origin private file system: BlobDisc reads other files";
   throw new BlockptError("ERR_BLOCKPT_INVALID_ARGUMENT", why);

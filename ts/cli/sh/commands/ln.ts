@@ -1,7 +1,7 @@
 // `ln`: just-bash's own makes no link in a directory, as `ln -s FUNCTION controllers/EPC/` binds a function.
 
 import { posix } from "node:path";
-import { isNoPath } from "../../disc-path.js";
+import { discKindOf } from "blockpt";
 import { type Call, CommandFailure, type Definition, withPath } from "../command.js";
 
 export const ln: Definition = {
@@ -48,7 +48,7 @@ async function makeLink(call: Call, target: string, link: string): Promise<void>
       if (values.force) await fs.rm(where, { force: true });
       if (!values.symbolic) return fs.link(path(target), where);
       // A name in /dev is a disc's: the tree knows no directory of the shell's, from which its target would lead.
-      const isName = posix.dirname(where) === "/dev" && !isNoPath(target);
+      const isName = posix.dirname(where) === "/dev" && discKindOf(target) === "file";
       await fs.symlink(isName ? path(target) : target, where);
     },
   );

@@ -2,9 +2,8 @@
 
 import { realpath } from "node:fs/promises";
 import { posix } from "node:path";
-import { type ConfigTree, FileDisc } from "blockpt";
+import { type ConfigTree, discKindOf, FileDisc } from "blockpt";
 import type { FsStat, RmOptions } from "just-bash";
-import { isMemoryPath } from "../../disc-path.js";
 import { parseSize } from "../../sizes.js";
 import { FileError } from "../system-error.js";
 import { type Entry, entryOf, type Files, type OpenFile, statOf } from "./files.js";
@@ -50,7 +49,7 @@ export class TreeFiles implements Files {
   /** A disc in memory has a name in `/dev`, and no file; of a block device the kernel says that it has no bytes. */
   async stat(path: string): Promise<FsStat> {
     const target = await this.#tree.readlink(path).catch(() => "");
-    if (isMemoryPath(target)) {
+    if (discKindOf(target) === "memory") {
       const size = parseSize(target.slice(target.indexOf(":") + 1)) ?? 0;
       return { ...(await this.lstat(path)), isFile: true, isSymbolicLink: false, size };
     }
