@@ -1,6 +1,7 @@
 // A child process that is followed: what it prints, and how it ends.
 
 import type { ChildProcessByStdio } from "node:child_process";
+import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 
 /** How it ended, and all that it printed. */
@@ -31,7 +32,11 @@ export function follow(child: Child): Running {
   });
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on("error", reject);
-    child.on("close", (exitCode) => resolve({ exitCode, stdout, stderr }));
+    child.on("close", (code, signal) => {
+      // As shells count it.
+      const exitCode = signal === null ? code : 128 + constants.signals[signal];
+      resolve({ exitCode, stdout, stderr });
+    });
   });
   return {
     child,

@@ -49,13 +49,16 @@ describe("in the middle of a copy", () => {
     }
   });
 
-  test("a reader that goes away ends it, too", async () => {
-    const script = `${SETUP}while :; do cat /sys/class/pci_epc/nope 2>&1; done`;
-    const running = place.start(["sh", ...DISCS], {}, script);
-    await running.printed("No such file");
-    running.child.stdout?.destroy();
-    expect(await running.ended).toMatchObject({ exitCode: 141 });
-  });
+  test.each(["stdout", "stderr"] as const)(
+    "a reader of %s that goes away ends it, too",
+    async (name) => {
+      const script = `${SETUP}echo begun; while :; do cat /sys/class/pci_epc/nope >&${name === "stdout" ? "1 2>&1" : "2"}; done`;
+      const running = place.start(["sh", ...DISCS], {}, script);
+      await running.printed("begun");
+      running.child[name].destroy();
+      expect(await running.ended).toMatchObject({ exitCode: 141 });
+    },
+  );
 });
 
 test.each([

@@ -178,3 +178,23 @@ test("SIGTERM gives the terminal back", async (context) => {
   await type("seen", "Enter");
   await shows("seen\nseen");
 });
+
+test("a terminal that is gone ends it as SIGHUP does", async (context) => {
+  const path = place.path("ended");
+  // The shell around it stays, to say how it ended.
+  terminal = await openTerminal(place, {
+    columns: 80,
+    rows: 10,
+    command: `trap : HUP; '${process.execPath}' '${CLI}' sh --disc ram0=memory:1M; echo $? > '${path}'`,
+  });
+  if (terminal === undefined) return context.skip(NO_TERMINAL);
+  await terminal.shows(TOP);
+  await terminal.close();
+  terminal = undefined;
+  let code = "";
+  await until(async () => {
+    code = await readFile(path, "utf8").catch(() => "");
+    return code !== "";
+  });
+  expect(code).toBe("129\n");
+});

@@ -91,15 +91,22 @@ function endOnSignals(cleanup: Cleanup): void {
   const end = (exitCode: number): void => {
     void cleanup.run().finally(() => process.exit(exitCode));
   };
+  // By the signal itself: Node's own end aborts at a terminal that is gone.
+  const hangUp = (): void => {
+    void cleanup.run().finally(() => process.kill(process.pid, "SIGHUP"));
+  };
   process.once("SIGINT", () => end(ExitCode.interrupted));
   process.once("SIGTERM", () => end(ExitCode.terminated));
-  process.once("SIGHUP", () => end(ExitCode.hungUp));
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    // Who read our output is gone, as in `blockpt demo | head`; anything else is news.
-    if (error.code === "EPIPE") return end(ExitCode.brokenPipe);
-    process.stderr.write(lineOf(failureOf(error)));
-    end(ExitCode.failed);
-  });
+  process.once("SIGHUP", hangUp);
+  for (const output of [process.stdout, process.stderr]) {
+    output.on("error", (error: NodeJS.ErrnoException) => {
+      // Who read our output is gone, as in `blockpt demo | head`, or the terminal; anything else is news.
+      if (error.code === "EPIPE") return end(ExitCode.brokenPipe);
+      if (error.code === "EIO" && output.isTTY) return hangUp();
+      process.stderr.write(lineOf(failureOf(error)));
+      end(ExitCode.failed);
+    });
+  }
 }
 
 async function main(): Promise<void> {

@@ -8,7 +8,6 @@ export const ExitCode = {
   commandNotStarted: 126,
   commandNotFound: 127,
   /** 128 and the signal's number, as shells count. */
-  hungUp: 129,
   interrupted: 130,
   brokenPipe: 141,
   terminated: 143,

@@ -46,10 +46,13 @@ export class Terminal implements LineSource {
       this.#lines.push(line);
       this.#wake();
     });
-    this.#readline.on("close", () => {
+    const close = (): void => {
       this.#isClosed = true;
       this.#wake();
-    });
+    };
+    this.#readline.on("close", close);
+    // The terminal is gone before it could be given back.
+    this.#readline.on("error", close);
     this.#readline.on("SIGINT", () => {
       process.stdout.write("^C\n");
       this.#lines = [];
