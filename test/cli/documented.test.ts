@@ -27,6 +27,20 @@ function commandsOf(help: string): string[] {
   return names.filter((name) => name !== "help");
 }
 
+test("each code of the command line's own is in its document, and no other", async () => {
+  const sources = new URL("../../ts/cli/", import.meta.url);
+  const names = await readdir(sources, { recursive: true });
+  const files = names.filter((name) => name.endsWith(".ts"));
+  const texts = await Promise.all(files.map((name) => readFile(new URL(name, sources), "utf8")));
+  const codes = (text: string, pattern: RegExp) =>
+    [...new Set([...text.matchAll(pattern)].map(([, code]) => code))].sort();
+  const page = await readFile(new URL("command-line.md", docs), "utf8");
+  const [, table = ""] = /^## Codes\n(.*?)^## /ms.exec(page) ?? [];
+  const thrown = codes(texts.join(), /"(ERR_(?!BLOCKPT_)[A-Z_]+)"/g);
+  expect(thrown.length).toBeGreaterThan(20);
+  expect(codes(table, /`(ERR_[A-Z_]+)`/g)).toEqual(thrown);
+});
+
 test("each option is in a document, and no default is written as in a program", async () => {
   const commands = commandsOf(await helpOf()).map((name) => [name]);
   commands.push(...commandsOf(await helpOf("trace")).map((name) => ["trace", name]));
