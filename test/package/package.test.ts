@@ -44,6 +44,10 @@ test("it has what its users want, and nothing else", async () => {
   expect(files.filter((path) => !wanted.some((pattern) => pattern.test(path)))).toEqual([]);
   // Less than two megabytes; what makes it much more is to be noticed.
   expect(tarballBytes).toBeLessThan(2_000_000);
+  const report = await readFile(join(directory, "docs/performance.md"), "utf8");
+  const [, reported = ""] = /^\| tarball \| \| ([\d,]+) \|/m.exec(report) ?? [];
+  const share = tarballBytes / Number(reported.replaceAll(",", ""));
+  expect(Math.abs(share - 1), "docs/performance.md is as old as that").toBeLessThan(0.1);
   // Debuggers and bundlers look for maps that scripts name.
   for (const path of files.filter((path) => path.endsWith(".js"))) {
     const text = await readFile(join(directory, path), "utf8");
