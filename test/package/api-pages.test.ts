@@ -132,6 +132,7 @@ test("opened as files, without a net, they find names and words of documents", a
     // A word that only the guide to QEMU and the page on NBD have.
     expect(await (await search("nbdfuse")).innerText()).toMatch(/QEMU|NBD/);
     // One that many names have in passing, and that a guide is about.
+    await page.keyboard.press("Escape");
     expect(await (await search("cross-origin")).innerText()).toBe("In a browser");
   } finally {
     await rig.close();
