@@ -16,7 +16,7 @@ import { colour, formatSummary } from "./table.mjs";
 
 /** @typedef {Awaited<ReturnType<typeof sizesOf>>} Sizes */
 /** @typedef {import("./package/sizes.mjs").Size} Size */
-/** @typedef {import("../ts/cli/bench/statistics.js").Summary} Summary */
+/** @typedef {import("../ts/workload/statistics.js").Summary} Summary */
 
 const ENGINES = ["wasm", "typescript"];
 const NODE_ALONE = "a Node that does nothing";

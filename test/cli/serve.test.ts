@@ -140,6 +140,7 @@ describe("what cannot be understood exits 2 with one line", () => {
     [["serve", RAM, "--tls-verify-peer"], "--tls-verify-peer goes with --tls-certificates"],
     [["run", "--nbd", "nbd://localhost:0", "--tls-verify-peer"], "goes with --tls-certificates"],
     [["run", "--tls-certificates", "."], "--tls-certificates goes with --nbd"],
+    [["serve", RAM, "--listen", "nbds://localhost:0"], "nbds://localhost:0 goes with --tls-certi"],
     [["run", "--nbd", "nbd+unix:///"], "it has to name a socket"],
   ])("%j", async (args, complaint) => {
     const { exitCode, stdout, stderr } = await place.run(args);

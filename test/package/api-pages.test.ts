@@ -96,6 +96,22 @@ test("every document is in the navigation: guides first", async () => {
   expect(project.documents?.[0]?.name).toBe("Five minutes");
 });
 
+test("the README is one screen down to its table, picture and all", async (context) => {
+  needBrowser(context);
+  const rig = await BrowserRig.open();
+  try {
+    const viewport = { width: 1920, height: 1200 };
+    const page = await (await rig.browser.newContext({ viewport })).newPage();
+    await page.goto(pathToFileURL(join(folder, "index.html")).href);
+    const width = "document.querySelector('.tsd-typography img').naturalWidth";
+    expect(await page.evaluate(width)).toBeGreaterThan(1000);
+    const table = await page.locator(".tsd-typography table").boundingBox();
+    expect((table?.y ?? Number.NaN) + (table?.height ?? 0)).toBeLessThan(viewport.height);
+  } finally {
+    await rig.close();
+  }
+});
+
 test("opened as files, without a net, they find names and words of documents", async (context) => {
   needBrowser(context);
   const rig = await BrowserRig.open();
@@ -115,6 +131,11 @@ test("opened as files, without a net, they find names and words of documents", a
 
     // A word that only the guide to QEMU and the page on NBD have.
     expect(await (await search("nbdfuse")).innerText()).toMatch(/QEMU|NBD/);
+    // One that many names have in passing, and that a guide is about.
+    await page.keyboard.press("Escape");
+    await search("cross-origin");
+    const results = page.locator("#tsd-search-results li:first-child");
+    await results.filter({ hasText: "In a browser" }).waitFor();
   } finally {
     await rig.close();
   }

@@ -95,6 +95,13 @@ test("there are guides with something typed", () => {
   );
 });
 
+test("the guide to SQLite names the version of SQLite that its program was run with", () => {
+  const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const version: string = manifest.devDependencies["@sqlite.org/sqlite-wasm"];
+  const guide = readFileSync(join(guides, "sqlite.md"), "utf8");
+  expect(guide).toContain(`npm install blockpt @sqlite.org/sqlite-wasm@${version}\n`);
+});
+
 test.for(typed)("what is typed in $name prints what it says", async ({ steps }, context) => {
   const commands = steps.map(({ command }) => command).join("\n");
   need(context, ...TOOLS.filter((tool) => commands.includes(tool)));

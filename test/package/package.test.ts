@@ -2,7 +2,7 @@
 
 import { execFile } from "node:child_process";
 import { readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, expect, test } from "vitest";
 import { type Installed, install } from "./consumers/installed.js";
@@ -31,22 +31,47 @@ test("it has no run-time dependencies and no install script", async () => {
 
 test("it has what its users want, and nothing else", async () => {
   const wanted = [
-    /^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
+    /^(package\.json|README\.md|CHANGELOG\.md|CONTRIBUTING\.md|LICENSE)$/,
     /^docs\/([\w-]+\/)*[\w-]+\.(md|svg|webp)$/,
     /^dist\/(browser\/)?[\w-]+\.js$/,
     /^dist\/(browser\/)?blockpt\.wasm$/,
     /^dist\/types\/([\w-]+\/)*[\w.-]+\.d\.ts$/,
     /^dist\/THIRD-PARTY-LICENSES\.txt$/,
+    // What the guide to SQLite has copied.
+    /^test\/sqlite\/block-vfs\.ts$/,
   ];
   const { files, tarballBytes, directory } = installed;
   expect(files.filter((path) => !wanted.some((pattern) => pattern.test(path)))).toEqual([]);
   // Less than two megabytes; what makes it much more is to be noticed.
   expect(tarballBytes).toBeLessThan(2_000_000);
+  const report = await readFile(join(directory, "docs/performance.md"), "utf8");
+  const [, reported = ""] = /^\| tarball \| \| ([\d,]+) \|/m.exec(report) ?? [];
+  const share = tarballBytes / Number(reported.replaceAll(",", ""));
+  expect(Math.abs(share - 1), "docs/performance.md is as old as that").toBeLessThan(0.1);
   // Debuggers and bundlers look for maps that scripts name.
   for (const path of files.filter((path) => path.endsWith(".js"))) {
     const text = await readFile(join(directory, path), "utf8");
     expect(text.includes("\n//# sourceMappingURL="), path).toBe(false);
   }
+});
+
+test("its documents lead to nothing that it has not, and have every picture in it", async () => {
+  const { files, directory } = installed;
+  const documents = files.filter((path) => path.endsWith(".md"));
+  const targets = new Set<string>();
+  for (const document of documents) {
+    const text = await readFile(join(directory, document), "utf8");
+    for (const [, inline, quoted] of text.matchAll(/\]\(([^)\s]+)\)|<img[^>]* src="([^"]+)"/g)) {
+      const [path = ""] = (inline ?? quoted ?? "").split("#");
+      if (path === "" || path.startsWith("https://")) continue;
+      const target = join(dirname(document), path);
+      expect(files, `${document} leads to ${path}`).toContain(target);
+      targets.add(target);
+    }
+  }
+  expect(targets.size).toBeGreaterThan(30);
+  const pictures = files.filter((path) => path.startsWith("docs/images/"));
+  expect(pictures.filter((path) => !targets.has(path))).toEqual([]);
 });
 
 test("it opens a partition without the packages that parse the table, and without a warning", async () => {

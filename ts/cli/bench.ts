@@ -1,7 +1,7 @@
 // `blockpt bench`: how fast disks are, on this machine, beside what it does at best.
 
 import type { EngineKind } from "blockpt";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { APIS, type Api, PATTERNS, type Pattern } from "../workload/pattern.js";
 import { type Job, type JobLists, jobsOf, nameOf } from "./bench/job.js";
 import type { CommandContext } from "./demo.js";
@@ -27,6 +27,7 @@ interface BenchOptions extends TraceOptions {
   readonly json?: true;
 }
 
+const ENGINES: readonly EngineKind[] = ["wasm", "typescript"];
 const MOST_DEPTH = 1023;
 const MOST_QUEUES = 16;
 const MOST_DISCS = 16;
@@ -55,31 +56,30 @@ Examples:
 `;
 
 export function addBenchCommand(program: Command, context: CommandContext): void {
-  const several = <T>(parse: (text: string) => T) => {
-    return (text: string): T[] => text.split(",").map(parse);
-  };
+  /** An option of values with commas between; its default stands in the help as it would be typed. */
+  const list = <T>(flags: string, about: string, parse: (text: string) => T, values: T[]) =>
+    new Option(flags, about)
+      .argParser((text) => text.split(",").map(parse))
+      .default(values, values.join(","));
   const command = program
     .command("bench")
     .description("measure how fast disks are here, beside a plain copy or read in the same rounds")
-    .option("--disc <discs>", "what is read and written", several(String), ["memory:64M"])
-    .option(
-      "--discs <numbers>",
-      "such discs at once, all driven by one thread: with promise or callback, and one queue each",
-      several(whole(1, MOST_DISCS)),
-      [1],
+    .addOption(list("--disc <discs>", "what is read and written", String, ["memory:64M"]))
+    .addOption(
+      list(
+        "--discs <numbers>",
+        "such discs at once, all driven by one thread: with promise or callback, and one queue each",
+        whole(1, MOST_DISCS),
+        [1],
+      ),
     )
-    .option("--rw <patterns>", PATTERNS.join(", "), several(oneOf(PATTERNS)), ["randread" as const])
+    .addOption(list("--rw <patterns>", PATTERNS.join(", "), oneOf(PATTERNS), ["randread"]))
     .option("--mix <percent>", "share of reads in randrw and rw", whole(0, 100), 70)
-    .option("--bs <sizes>", "bytes of a request, as 512, 4K or 1M", several(blockSize), [4096])
-    .option("--depth <numbers>", "requests in flight", several(whole(1, MOST_DEPTH)), [32])
-    .option("--queues <numbers>", "queues, a thread each", several(whole(1, MOST_QUEUES)), [1])
-    .option("--api <apis>", APIS.join(", "), several(oneOf(APIS)), ["promise" as const])
-    .option(
-      "--engine <engines>",
-      "wasm, typescript",
-      several(oneOf(["wasm", "typescript"] as const)),
-      ["wasm" as const, "typescript" as const],
-    )
+    .addOption(list("--bs <sizes>", "bytes of a request, as 512, 4K or 1M", blockSize, [4096]))
+    .addOption(list("--depth <numbers>", "requests in flight", whole(1, MOST_DEPTH), [32]))
+    .addOption(list("--queues <numbers>", "queues, a thread each", whole(1, MOST_QUEUES), [1]))
+    .addOption(list("--api <apis>", APIS.join(", "), oneOf(APIS), ["promise"]))
+    .addOption(list("--engine <engines>", ENGINES.join(", "), oneOf(ENGINES), [...ENGINES]))
     .option("--no-dma", "the endpoint copies word by word")
     .option("--rounds <number>", "how often everything is measured", whole(1, 1000), 9)
     .option("--seconds <number>", "of each figure in each round", seconds, 0.2)

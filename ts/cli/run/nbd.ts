@@ -68,6 +68,10 @@ export function checkTls(options: NbdOptions, command: Command): void {
   if (tlsCertificates !== undefined && uris.length === 0) {
     command.error("error: --tls-certificates goes with --nbd");
   }
+  const encrypted = uris.find((uri) => parseNbdUri(uri).tls);
+  if (tlsCertificates === undefined && encrypted !== undefined) {
+    command.error(`error: ${encrypted} goes with --tls-certificates`);
+  }
 }
 
 /** Reads the certificates, if some are wanted; throws a `CliError` if one is not there. */
