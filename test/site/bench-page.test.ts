@@ -219,6 +219,46 @@ test("an endpoint that is killed is noticed, and another one takes over with the
   });
 });
 
+test.for([
+  ["Promises, in a worker", "8"],
+  ["Promises, in this page", "8"],
+  ["Synchronous, in a worker", "1"],
+  ["Synchronous, in a worker", "8"],
+] as const)(
+  "an endpoint that is killed under a workload, %s, depth %s: it fails, goes on with the next one, and stops",
+  async ([mode, depth], context) => {
+    const rig = await open(context);
+    await rig.use(async (site) => {
+      const { page } = site;
+      await site.attach();
+      await page.getByLabel("How").selectOption(mode);
+      await page.getByLabel("Depth").selectOption(depth);
+      await site.press("Start the workload");
+      await site.tab("Faults");
+      await site.press("Kill the endpoint");
+      await page.getByText("/dev/ram0: the endpoint is gone").waitFor();
+      await site.tab("Workload");
+      await page
+        .locator(".totals")
+        .getByText(/, \d+ failed/)
+        .waitFor();
+      // What failed at once is no rate.
+      await page.getByRole("img", { name: "Requests a second over time: IOPS 0" }).waitFor();
+      await site.tab("Faults");
+      await site.press("Bring another endpoint up");
+      await page.getByText("/dev/ram0: attached again").waitFor();
+      await site.tab("Workload");
+      await page.getByRole("img", { name: /Requests a second over time: IOPS [1-9]/ }).waitFor();
+      await site.tab("Faults");
+      await site.press("Kill the endpoint");
+      await page.getByText("/dev/ram0: the endpoint is gone").nth(1).waitFor();
+      await site.press("Stop");
+      await site.sees("Export");
+      expect(await page.locator("[role=alert]").textContent()).toBe("");
+    });
+  },
+);
+
 /** Chooses what the disc is made of. */
 async function choose({ page }: SitePage, kind: string): Promise<void> {
   await page.getByRole("combobox", { name: "Disc", exact: true }).selectOption(kind);
