@@ -45,7 +45,7 @@ export function NumberField({
       <input
         type="number"
         // Of what is no number the text stays as it is typed.
-        value={Number.isNaN(value) ? "" : value}
+        value={Number.isNaN(value) ? "" : String(value)}
         {...{ min, max }}
         step={1}
         disabled={isDisabled}
