@@ -14,12 +14,12 @@ export function App() {
   return (
     <div class={isOver ? "page is-dropping" : "page"}>
       <Header />
-      <p class="intro">
-        Everything here runs in this browser: an endpoint in one thread, a root complex in another,
-        and between them a shared memory that stands for the PCI bus. Export a disc, attach it, and
-        start a workload.
-      </p>
       <main>
+        <p class="intro">
+          Everything here runs in this browser: an endpoint in one thread, a root complex in
+          another, and between them a shared memory that stands for the PCI bus. Export a disc,
+          attach it, and start a workload.
+        </p>
         <Lacks />
         {isUsable.value && (
           <div class="bench">
