@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { launchBrowser } from "./chromium.mjs";
 import { buildSite } from "./site/build.mjs";
 import { serveSite } from "./site/server.mjs";
 
@@ -22,8 +22,7 @@ const images = fileURLToPath(new URL("../docs/images/", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "blockpt-site-"));
 await buildSite(folder);
 const site = await serveSite(folder);
-const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-const browser = await chromium.launch({ executablePath: chromiumPath(), args });
+const browser = await launchBrowser();
 try {
   await take("bench-page.webp", { viewport: WIDE, colorScheme: "light" }, workload);
   await take("bench-page-dark.webp", { viewport: WIDE, colorScheme: "dark" }, comparison);
@@ -113,9 +112,4 @@ async function attach(page) {
  */
 async function press(page, name) {
   await page.getByRole("button", { name, exact: true }).click();
-}
-
-function chromiumPath() {
-  const { CHROMIUM = "/usr/bin/chromium" } = process.env;
-  return CHROMIUM;
 }

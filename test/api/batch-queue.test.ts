@@ -220,6 +220,22 @@ test.each(["wasm", "typescript"] as const)(
   },
 );
 
+test("the first request after an endpoint is back is put on its rings", async () => {
+  const { endpoint, queue, rc, disk } = await open("wasm");
+  afterThisTest(() => rc.close());
+  const data = queue.allocate(BLOCK);
+  await endpoint.stop();
+  await expect(disk.read(new Uint8Array(512), 0)).rejects.toThrow(code("OFFLINE"));
+  queue.put(Operation.READ, 0, 512, data.byteOffset, 1);
+  expect(() => queue.submit()).toThrow(code("OFFLINE"));
+  await endpoint.start();
+  await disk.whenOnline();
+  queue.put(Operation.READ, 0, 512, data.byteOffset, 2);
+  queue.submit();
+  expect([queue.wait(), queue.tag(0), queue.status(0)]).toEqual([1, 2, BlkStatus.OK]);
+  queue.close();
+});
+
 test.each(["wasm", "typescript"] as const)(
   "a null disc answers, and moves nothing (%s)",
   async (engine) => {

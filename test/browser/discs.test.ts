@@ -7,17 +7,11 @@ import type * as Blockpt from "blockpt";
 import { BlkStatus } from "blockpt/abi";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { browserArguments, executablePath } from "../../scripts/chromium.mjs";
 import { afterThisTest, makeImage, pattern } from "../api/rig.js";
 import { ImageServer } from "../discs/image-server.js";
 import { AT_ONCE_TEXT } from "../discs/modules.js";
-import {
-  BrowserRig,
-  browserArguments,
-  executablePath,
-  hasBrowser,
-  ISOLATION,
-  needBrowser,
-} from "./rig.js";
+import { BrowserRig, hasBrowser, ISOLATION, needBrowser } from "./rig.js";
 
 declare const blockpt: typeof Blockpt;
 /** What pages here have besides. */

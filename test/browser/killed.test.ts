@@ -9,8 +9,9 @@ import { createInterface } from "node:readline";
 import type * as Blockpt from "blockpt";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { browserArguments, executablePath } from "../../scripts/chromium.mjs";
 import { afterThisTest } from "../api/rig.js";
-import { BrowserRig, browserArguments, executablePath, hasBrowser, needBrowser } from "./rig.js";
+import { BrowserRig, hasBrowser, needBrowser } from "./rig.js";
 
 declare const blockpt: typeof Blockpt;
 declare function flushed(round: number): Promise<void>;

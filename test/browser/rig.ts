@@ -1,13 +1,13 @@
 // A real browser for tests: Debian's Chromium, and a server of pages that are cross-origin isolated, or are not.
 
-import { spawnSync } from "node:child_process";
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
 import type { TestContext } from "vitest";
+import { executablePath, launchBrowser } from "../../scripts/chromium.mjs";
 
 const dist = fileURLToPath(new URL("../../dist/", import.meta.url));
 const TYPES: Readonly<Record<string, string>> = {
@@ -21,25 +21,12 @@ export const ISOLATION = {
   "Cross-Origin-Embedder-Policy": "require-corp",
 } as const;
 
-/** Where it is; empty where it is not. */
-export const executablePath = spawnSync("sh", ["-c", "command -v chromium"], {
-  encoding: "utf8",
-}).stdout.trim();
-
-/** A user may start it with a sandbox; root, as in containers, may not. */
-export const browserArguments: readonly string[] = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-
 /** Whether there is a browser. */
 export const hasBrowser = executablePath !== "";
 
 /** Skips the test, and says why, where there is no browser. */
 export function needBrowser({ skip }: TestContext): void {
   skip(!hasBrowser, "no chromium here: Debian's package is chromium");
-}
-
-/** Starts the browser. */
-export function launchBrowser(more: readonly string[] = []): Promise<Browser> {
-  return chromium.launch({ executablePath, args: [...browserArguments, ...more] });
 }
 
 /** A browser with a server of the built library. */

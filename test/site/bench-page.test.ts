@@ -195,6 +195,19 @@ test("faults of the link: interrupts get lost, and all is answered all the same"
     await page.getByText("00000000  00 00").waitFor();
     await page.getByLabel("Interrupts for nothing").uncheck();
     await page.getByText("The link works as it should.").waitFor();
+    const lost = page.getByLabel("Every third interrupt gets lost");
+    await lost.check();
+    const counted = page.getByText(/Interrupts lost [1-9]/);
+    for (let reads = 0; reads < 6; reads++) await site.press("Read");
+    await counted.waitFor();
+    // The switch says what is in force: from one tab to the other, and of the next endpoint.
+    await site.tab("Workload");
+    await site.tab("Faults");
+    expect(await lost.isChecked()).toBe(true);
+    await site.press("Stop");
+    await site.press("Export");
+    await site.sees("Attach");
+    expect(await lost.isChecked()).toBe(false);
   });
 });
 
@@ -216,6 +229,95 @@ test("an endpoint that is killed is noticed, and another one takes over with the
     await page.getByText("|hello...|").waitFor();
     await site.press("Stop");
     await site.sees("Export");
+  });
+});
+
+test.for([
+  ["Promises, in a worker", "8"],
+  ["Promises, in this page", "8"],
+  ["Synchronous, in a worker", "1"],
+  ["Synchronous, in a worker", "8"],
+] as const)(
+  "an endpoint that is killed under a workload, %s, depth %s: it fails, goes on with the next one, and stops",
+  async ([mode, depth], context) => {
+    const rig = await open(context);
+    await rig.use(async (site) => {
+      const { page } = site;
+      await site.attach();
+      await page.getByLabel("How").selectOption(mode);
+      await page.getByLabel("Depth").selectOption(depth);
+      await site.press("Start the workload");
+      await site.tab("Faults");
+      await site.press("Kill the endpoint");
+      await page.getByText("/dev/ram0: the endpoint is gone").waitFor();
+      await site.tab("Workload");
+      await page
+        .locator(".totals")
+        .getByText(/, \d+ failed/)
+        .waitFor();
+      // What failed at once is no rate.
+      await page.getByRole("img", { name: "Requests a second over time: IOPS 0" }).waitFor();
+      await site.tab("Faults");
+      await site.press("Bring another endpoint up");
+      await page.getByText("/dev/ram0: attached again").waitFor();
+      await site.tab("Workload");
+      await page.getByRole("img", { name: /Requests a second over time: IOPS [1-9]/ }).waitFor();
+      await site.tab("Faults");
+      await site.press("Kill the endpoint");
+      await page.getByText("/dev/ram0: the endpoint is gone").nth(1).waitFor();
+      await site.press("Stop");
+      await site.sees("Export");
+      expect(await page.locator("[role=alert]").textContent()).toBe("");
+    });
+  },
+);
+
+test("a disc that does not answer is stopped all the same", async (context) => {
+  const rig = await open(context);
+  await rig.use(async (site) => {
+    const { page } = site;
+    await site.attach();
+    await site.tab("Faults");
+    await page.getByLabel("Rules").fill("stall=600s");
+    await site.press("Apply the rules");
+    await page.getByRole("rowheader", { name: "stall=600s" }).waitFor();
+    await site.press("Read");
+    await page.getByRole("row", { name: "stall=600s 1 1" }).waitFor();
+    await site.press("Stop");
+    await site.sees("Export");
+  });
+});
+
+test("numbers stay as they are typed, and those that cannot be are refused with a reason", async (context) => {
+  const rig = await open(context);
+  await rig.use(async (site) => {
+    const { page } = site;
+    const warnings: string[] = [];
+    page.on("console", (message) => warnings.push(message.text()));
+    const size = page.getByLabel("Size, MiB");
+    await size.fill("");
+    await size.pressSequentially("1.5");
+    expect(await size.inputValue()).toBe("1.5");
+    await page.getByText("The size is a whole number of MiB").waitFor();
+    await size.fill("1");
+    await site.press("Export");
+    await site.tab("Single step");
+    await site.press("Begin single steps");
+    const fill = page.getByRole("button", { name: "Fill the descriptor" });
+    for (const [label, wrong, right] of [
+      ["First sector", ["", "-1", "abc", "18446744073709551616"], "18446744073709551615"],
+      ["Length, bytes", ["", "-1", "1.5", "4294967296"], "512"],
+    ] as const) {
+      for (const value of wrong) {
+        await page.getByLabel(label).fill(value);
+        await page.getByText("is a whole number from 0 to").waitFor();
+        expect(await page.getByLabel(label).inputValue()).toBe(value);
+        expect(await fill.isDisabled()).toBe(true);
+      }
+      await page.getByLabel(label).fill(right);
+      expect(await fill.isDisabled()).toBe(false);
+    }
+    expect(warnings).toEqual([]);
   });
 });
 
@@ -246,6 +348,13 @@ test("a file that is dropped on the page is the image", async (context) => {
   const rig = await open(context);
   await rig.use(async (site) => {
     const { page } = site;
+    const two = await page.evaluateHandle(() => {
+      const transfer = new DataTransfer();
+      for (const name of ["a.img", "b.img"]) transfer.items.add(new File(["it"], name));
+      return transfer;
+    });
+    await page.dispatchEvent("main", "drop", { dataTransfer: two });
+    await page.getByRole("alert").filter({ hasText: "2 files were dropped" }).waitFor();
     const dropped = await page.evaluateHandle(() => {
       const transfer = new DataTransfer();
       transfer.items.add(new File(["it was dropped. ".repeat(64)], "dropped.img"));

@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, expect, type TestContext } from "vitest";
+import { launchBrowser } from "../../scripts/chromium.mjs";
 import { buildSite } from "../../scripts/site/build.mjs";
 import { HEADERS } from "../../scripts/site/headers.mjs";
 import { serveSite } from "../../scripts/site/server.mjs";
-import { launchBrowser, needBrowser } from "../browser/rig.js";
+import { needBrowser } from "../browser/rig.js";
 
 /** Something of the page takes longer than this only if it hangs. */
 const HANGS_MS = 30_000;

@@ -150,7 +150,7 @@ export class BatchQueue {
     tag: number,
     flags = 0,
   ): void {
-    const driver = this.#driver;
+    let driver = this.#driver;
     const movesData = opf === Operation.READ || (opf === Operation.WRITE && !this.readOnly);
     // What most requests are, in few comparisons; a request that is not is looked at closely.
     const isPlain =
@@ -168,7 +168,11 @@ export class BatchQueue {
       tag >= 0 &&
       tag <= MAX_TAG &&
       this.#inFlight < this.#depth;
-    if (!isPlain) this.#check(opf, offsetBytes, lenBytes, address, tag, flags);
+    if (!isPlain) {
+      this.#check(opf, offsetBytes, lenBytes, address, tag, flags);
+      // That takes the rings of an endpoint that is back.
+      driver = this.#driver;
+    }
     this.#inFlight++;
     (driver as DriverQueue).put(offsetBytes / SECTOR_BYTES, address, lenBytes, opf, flags, tag);
   }

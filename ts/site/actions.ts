@@ -15,7 +15,7 @@ import {
 } from "./model/log.js";
 import { discNameOf, sourceOf } from "./model/source.js";
 import { STAGE_WORDS } from "./model/step.js";
-import { stopWorkload } from "./run-workload.js";
+import { startWorkload, stopWorkload } from "./run-workload.js";
 import * as state from "./state.js";
 import { fail, say } from "./state.js";
 import { watch } from "./watch.js";
@@ -24,7 +24,35 @@ const SECTOR_BYTES = 512;
 let stopWatching = (): void => {};
 let stepper: Stepper | undefined;
 
-let last: Promise<void> = Promise.resolve();
+/** What is done one after the other. */
+interface Lane {
+  last: Promise<void>;
+}
+
+const machineLane: Lane = { last: Promise.resolve() };
+/** Requests may take as long as the disc likes: the machine does not wait for them. */
+const diskLane: Lane = { last: Promise.resolve() };
+/** Longer than this nobody waits for a disc that is stopped. */
+const STOP_GRACE_MS = 5000;
+
+function inLane(lane: Lane, task: () => Promise<void>): Promise<void> {
+  lane.last = lane.last.then(task);
+  return lane.last;
+}
+
+/** Makes a request of the disk. */
+function request(task: () => Promise<void>): Promise<void> {
+  return inLane(diskLane, async () => {
+    state.failure.value = "";
+    await task().catch(fail);
+  });
+}
+
+/** Resolves when nothing of this page's is in flight on the disk. */
+async function quiet(): Promise<void> {
+  await stopWorkload();
+  await diskLane.last;
+}
 
 /** Does something that takes a while, when what was asked for before is done; unless that has made it void. */
 function act(
@@ -32,7 +60,7 @@ function act(
   task: () => Promise<void>,
   isDue: () => boolean = () => true,
 ): Promise<void> {
-  last = last.then(async () => {
+  return inLane(machineLane, async () => {
     if (!isDue()) return;
     state.busy.value = what;
     state.failure.value = "";
@@ -44,7 +72,6 @@ function act(
       state.busy.value = "";
     }
   });
-  return last;
 }
 
 const isIn = (phase: state.Phase) => (): boolean => state.phase.value === phase;
@@ -95,7 +122,7 @@ export function detach(): Promise<void> {
     "detaching",
     async () => {
       const machine = theMachine();
-      await stopWorkload();
+      await quiet();
       say("command", detachCommand(machine.options.name));
       await machine.detach();
       await machine.leave();
@@ -107,13 +134,14 @@ export function detach(): Promise<void> {
   );
 }
 
-/** Takes the link down and everything away. */
+/** Takes the link down and everything away, also from a disc that does not answer. */
 export function stop(): Promise<void> {
+  const timer = setTimeout(() => void killEndpointNow(), STOP_GRACE_MS);
   return act(
     "stopping",
     async () => {
       const machine = theMachine();
-      await stopWorkload();
+      await quiet();
       if (state.phase.value === "stepping") await endSteps();
       if (state.phase.value === "attached") say("command", detachCommand(machine.options.name));
       say("command", STOP_COMMAND);
@@ -124,11 +152,23 @@ export function stop(): Promise<void> {
       }
     },
     () => state.machine.value !== undefined,
-  );
+  ).finally(() => clearTimeout(timer));
+}
+
+/** What waits for it fails, in two seconds. */
+async function killEndpointNow(): Promise<void> {
+  if (state.machine.value === undefined || state.isKilled.value) return;
+  await state.machine.value.kill().catch(fail);
+  state.isKilled.value = true;
+  say("note", "The endpoint was killed: no answer, no heartbeat, and the bus as it was.");
+}
+
+export function work(): Promise<void> {
+  return act("starting the workload", async () => startWorkload(), isIn("attached"));
 }
 
 export function readSector(number: number): Promise<void> {
-  return act("reading", async () => {
+  return request(async () => {
     const disk = theDisk();
     const bytes = new Uint8Array(SECTOR_BYTES);
     state.sector.value = undefined;
@@ -138,7 +178,7 @@ export function readSector(number: number): Promise<void> {
 }
 
 export function writeSector(number: number, text: string): Promise<void> {
-  return act("writing", async () => {
+  return request(async () => {
     const bytes = new Uint8Array(SECTOR_BYTES);
     bytes.set(new TextEncoder().encode(text).subarray(0, SECTOR_BYTES));
     const disk = theDisk();
@@ -172,15 +212,7 @@ export function setLinkFaults(faults: LinkFaults): Promise<void> {
 }
 
 export function killEndpoint(): Promise<void> {
-  return act(
-    "killing",
-    async () => {
-      await theMachine().kill();
-      state.isKilled.value = true;
-      say("note", "The endpoint was killed: no answer, no heartbeat, and the bus as it was.");
-    },
-    () => !state.isKilled.value,
-  );
+  return act("killing", killEndpointNow, () => !state.isKilled.value);
 }
 
 export function reviveEndpoint(): Promise<void> {
@@ -189,6 +221,7 @@ export function reviveEndpoint(): Promise<void> {
     async () => {
       say("note", "Another endpoint comes up, and takes the link over.");
       await theMachine().revive();
+      state.linkSwitches.value = [];
       state.isKilled.value = false;
     },
     () => state.isKilled.value,
@@ -200,7 +233,7 @@ export function beginSteps(): Promise<void> {
     "starting single steps",
     async () => {
       const machine = theMachine();
-      await stopWorkload();
+      await quiet();
       await machine.leave();
       state.phase.value = "exported";
       say("note", "Single steps: the page writes the driver's bytes itself.");
@@ -208,7 +241,7 @@ export function beginSteps(): Promise<void> {
       state.phase.value = "stepping";
       state.stepView.value = stepper.view;
     },
-    () => stepper === undefined,
+    () => stepper === undefined && !state.isKilled.value,
   );
 }
 
@@ -252,6 +285,7 @@ function forget(): void {
     state.machine.value = undefined;
     state.phase.value = "empty";
     state.isKilled.value = false;
+    state.linkSwitches.value = [];
     state.sector.value = undefined;
     state.stepView.value = undefined;
   });

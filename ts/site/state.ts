@@ -78,6 +78,9 @@ export const faultText = signal("");
 export const faults = signal<readonly FaultReport[]>([]);
 export const linkFaults = signal<LinkFaultsReport>({ lost: 0, spurious: 0 });
 
+/** The switches of the link that are on, by their names: another endpoint has none. */
+export const linkSwitches = signal<readonly string[]>([]);
+
 /** Whether the endpoint was killed, and no other one is there yet. */
 export const isKilled = signal(false);
 

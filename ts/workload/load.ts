@@ -3,6 +3,7 @@
 import {
   type BatchQueue,
   Bio,
+  BlockptError,
   type Bus,
   type DiskQueue,
   openBatchQueue,
@@ -16,11 +17,12 @@ import { PLACES, type Places } from "./places.js";
 
 /** What a queue did in a while. */
 export interface Work {
+  /** Those too that failed. */
   readonly requests: number;
   readonly milliseconds: number;
 }
 
-/** Hears how long each request took, in nanoseconds. */
+/** Hears how long each request took that was done, in nanoseconds. */
 export type Latencies = (nanoseconds: number) => void;
 
 /** A queue that can be kept busy. */
@@ -55,15 +57,13 @@ export function openLoad(
   }
   const queue = handle === undefined ? disk : openQueue(bus, handle);
   if (queue === undefined) throw new Error("a load takes a disk or a handle");
-  const close = (): void => {
-    if (queue !== disk) queue.close();
-  };
   const buffers = Array.from({ length: options.depth }, () => queue.allocate(options.blockBytes));
-  const release = (): void => {
-    for (const buffer of buffers) queue.free(buffer);
-    close();
+  const close = (): void => {
+    // A queue of its own takes its buffers with it, those too that an endpoint which is gone has still.
+    if (queue !== disk) queue.close();
+    else for (const buffer of buffers) giveBack(queue, buffer, options.onError);
   };
-  const parts = { queue, buffers, close: release, ...options };
+  const parts = { queue, buffers, close, ...options };
   switch (options.api) {
     case "promise":
       return new PromiseLoad(parts);
@@ -71,6 +71,15 @@ export function openLoad(
       return new CallbackLoad(parts);
     default:
       return new SyncLoad(parts);
+  }
+}
+
+/** What the device may still touch stays the disk's, until it is detached. */
+function giveBack(queue: DiskQueue, buffer: Uint8Array, onError: LoadOptions["onError"]): void {
+  try {
+    queue.free(buffer);
+  } catch (error) {
+    failed(error, onError);
   }
 }
 
@@ -114,10 +123,10 @@ class PromiseLoad implements Load {
         const begin = latencies === undefined ? 0 : performance.now();
         try {
           await (writes[index] === 0 ? queue.read(buffer, offset) : queue.write(buffer, offset));
+          latencies?.((performance.now() - begin) * NANOSECONDS);
         } catch (error) {
           failed(error, onError);
         }
-        latencies?.((performance.now() - begin) * NANOSECONDS);
       }
     };
     await Promise.all(buffers.map(lane));
@@ -215,10 +224,10 @@ class SyncLoad implements Load {
         try {
           if (writes[index] === 0) queue.readSync(buffer, offset);
           else queue.writeSync(buffer, offset);
+          latencies?.((performance.now() - begin) * NANOSECONDS);
         } catch (error) {
           failed(error, onError);
         }
-        latencies?.((performance.now() - begin) * NANOSECONDS);
       }
       requests += PER_LOOK;
       now = performance.now();
@@ -245,46 +254,62 @@ class BatchLoad implements Load {
   }
 
   run(milliseconds: number, latencies?: Latencies): Work {
+    const startedAt = performance.now();
+    const endAt = startedAt + milliseconds;
+    const first = this.#next;
+    do {
+      try {
+        this.#fill(endAt, latencies);
+        break;
+      } catch (error) {
+        // Nothing is in flight then, and it may come back.
+        if (!(error instanceof BlockptError) || error.code !== "ERR_BLOCKPT_OFFLINE") throw error;
+        failed(error, this.#options.onError);
+      }
+    } while (performance.now() < endAt);
+    return { requests: this.#next - first, milliseconds: performance.now() - startedAt };
+  }
+
+  /** Keeps the queue full until then. */
+  #fill(endAt: number, latencies: Latencies | undefined): void {
     const queue = this.#queue;
     const { depth, blockBytes, places, onError } = this.#options;
     const { offsets, writes } = places;
     const address = this.#data.byteOffset;
     const begun = new Float64Array(depth);
-    const startedAt = performance.now();
-    const endAt = startedAt + milliseconds;
     let next = this.#next;
-    const first = next;
     const put = (slot: number): void => {
       const index = next++ & MASK;
       const opf = writes[index] === 0 ? Operation.READ : Operation.WRITE;
       queue.put(opf, offsets[index] as number, blockBytes, address + slot * blockBytes, slot);
       if (latencies !== undefined) begun[slot] = performance.now();
     };
-    for (let slot = 0; slot < depth; slot++) put(slot);
-    queue.submit();
-    let lookAt = next + PER_LOOK;
-    let isRunning = true;
-    while (queue.inFlight > 0) {
-      const count = queue.wait();
-      for (let index = 0; index < count; index++) {
-        const slot = queue.tag(index);
-        const status = queue.status(index);
-        if (status !== BlkStatus.OK)
-          failed(new Error(`a request failed: ${statusName(status)}`), onError);
-        latencies?.((performance.now() - (begun[slot] as number)) * NANOSECONDS);
-        if (isRunning) put(slot);
-      }
+    try {
+      for (let slot = 0; slot < depth; slot++) put(slot);
       queue.submit();
-      if (next < lookAt) continue;
-      lookAt = next + PER_LOOK * depth;
-      if (performance.now() > endAt) isRunning = false;
+      let lookAt = next + PER_LOOK;
+      let isRunning = true;
+      while (queue.inFlight > 0) {
+        const count = queue.wait();
+        for (let index = 0; index < count; index++) {
+          const slot = queue.tag(index);
+          const status = queue.status(index);
+          if (status === BlkStatus.OK)
+            latencies?.((performance.now() - (begun[slot] as number)) * NANOSECONDS);
+          else failed(new Error(`a request failed: ${statusName(status)}`), onError);
+          if (isRunning) put(slot);
+        }
+        queue.submit();
+        if (next < lookAt) continue;
+        lookAt = next + PER_LOOK * depth;
+        if (performance.now() > endAt) isRunning = false;
+      }
+    } finally {
+      this.#next = next;
     }
-    this.#next = next;
-    return { requests: next - first, milliseconds: performance.now() - startedAt };
   }
 
   close(): void {
-    this.#queue.free(this.#data);
     this.#queue.close();
   }
 }

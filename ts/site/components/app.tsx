@@ -1,6 +1,6 @@
 // The whole page: the machine on one side, what is done with it on the other, and below what both say.
 
-import { fail, isUsable } from "../state.js";
+import { fail, failure, isUsable } from "../state.js";
 import { useFileDrop } from "./file-drop.js";
 import { Header } from "./header.js";
 import { Lacks } from "./lacks.js";
@@ -15,9 +15,17 @@ export function App() {
     <div class={isOver ? "page is-dropping" : "page"}>
       <Header />
       <main>
+        <p class="intro">
+          Everything here runs in this browser: an endpoint in one thread, a root complex in
+          another, and between them a shared memory that stands for the PCI bus. Export a disc,
+          attach it, and start a workload.
+        </p>
         <Lacks />
         {isUsable.value && (
           <div class="bench">
+            <p class="failure" role="alert">
+              {failure.value}
+            </p>
             <MachinePanel />
             <div class="right">
               <WorkPanel />
@@ -29,10 +37,6 @@ export function App() {
           </div>
         )}
       </main>
-      <footer>
-        Everything here runs in this browser: an endpoint in one thread, a root complex in another,
-        and between them a shared memory that stands for the PCI bus.
-      </footer>
     </div>
   );
 }

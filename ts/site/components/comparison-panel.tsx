@@ -20,8 +20,8 @@ export function ComparisonPanel() {
     <>
       <p class="hint">
         Random reads of a memory disc of 64 MiB, one queue, the load in a worker. Both engines take
-        turns, three rounds each; the table has the medians. It takes some 20 seconds, in which
-        other tabs should be quiet.
+        turns, three rounds each; the table has the medians, and a ratio is the median of the three
+        rounds' ratios. It takes some 20 seconds, in which other tabs should be quiet.
       </p>
       <div class="buttons">
         {isRunning ? (

@@ -101,7 +101,10 @@ function Facts() {
   if (facts !== undefined) {
     const { sectors, kind, features } = facts;
     rows.push(
-      ["size", `${formatSize(sectors * SECTOR_BYTES)}, ${sectors} sectors`],
+      [
+        "size",
+        `${formatSize(sectors * SECTOR_BYTES)}, ${sectors} sector${sectors === 1 ? "" : "s"}`,
+      ],
       ["kind", `${kind}${facts.readOnly ? ", read-only" : ""}`],
       ["offers", features.join(" ")],
     );

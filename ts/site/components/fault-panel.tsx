@@ -98,13 +98,14 @@ function Hits() {
       <thead>
         <tr>
           <th scope="col">Rule</th>
-          <th scope="col">Befell</th>
-          <th scope="col">Of</th>
+          <th scope="col">Hits</th>
+          <th scope="col">Of requests</th>
         </tr>
       </thead>
       <tbody>
-        {faults.value.map(({ text, hits, seen }) => (
-          <tr key={text}>
+        {faults.value.map(({ text, hits, seen }, index) => (
+          // The same rule may be there twice.
+          <tr key={index}>
             <th scope="row">
               <code>{text}</code>
             </th>

@@ -22,6 +22,7 @@ export function Field({ label, hint, isWide = false, children }: FieldProps) {
 
 export interface NumberFieldProps {
   readonly label: string;
+  /** Not a number where none is typed. */
   readonly value: number;
   readonly min: number;
   readonly max: number;
@@ -43,7 +44,9 @@ export function NumberField({
     <Field label={unit === undefined ? label : `${label}, ${unit}`}>
       <input
         type="number"
-        {...{ value, min, max }}
+        // Of what is no number the text stays as it is typed.
+        value={Number.isNaN(value) ? "" : String(value)}
+        {...{ min, max }}
         step={1}
         disabled={isDisabled}
         onInput={(event) => onChange(event.currentTarget.valueAsNumber)}

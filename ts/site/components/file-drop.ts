@@ -16,11 +16,17 @@ export function useFileDrop(refuse: (why: Error) => void): boolean {
       if (event.relatedTarget === null) setOver(false);
     };
     const drop = (event: DragEvent): void => {
-      const file = event.dataTransfer?.files[0];
-      if (file === undefined) return;
+      const { files, items } = event.dataTransfer ?? {};
+      const file = files?.[0];
+      if (files === undefined || file === undefined) return;
       event.preventDefault();
       setOver(false);
-      if (phase.value === "empty") sourceForm.value = { ...sourceForm.value, kind: "file", file };
+      const isFolder = items?.[0]?.webkitGetAsEntry()?.isDirectory === true;
+      if (files.length > 1)
+        refuse(new Error(`${files.length} files were dropped: a disc is made of one.`));
+      else if (isFolder) refuse(new Error(`${file.name} is a folder: a disc is made of a file.`));
+      else if (phase.value === "empty")
+        sourceForm.value = { ...sourceForm.value, kind: "file", file };
       else refuse(new Error("A disc is exported already: stop it, then drop the file again."));
     };
     document.addEventListener("dragover", over);

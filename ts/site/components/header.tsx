@@ -1,6 +1,6 @@
 // The head of the page: what it is, how the link is, and light or dark.
 
-import { machine, phase } from "../state.js";
+import { isKilled, machine, phase } from "../state.js";
 import { setTheme, THEMES, theme } from "../theme.js";
 import { Segments } from "./segments.js";
 
@@ -11,8 +11,10 @@ const PHASES = {
   stepping: { text: "single steps", state: "on" },
 } as const;
 
+const KILLED = { text: "endpoint killed", state: "off" } as const;
+
 export function Header() {
-  const { text, state } = PHASES[phase.value];
+  const { text, state } = isKilled.value ? KILLED : PHASES[phase.value];
   return (
     <header>
       <div class="title">

@@ -1,9 +1,8 @@
 // What goes wrong between the two sides: interrupts that get lost or come for nothing, and an endpoint that is slow.
 
 import type { LinkFaults } from "blockpt";
-import { useState } from "preact/hooks";
 import { setLinkFaults } from "../actions.js";
-import { linkFaults } from "../state.js";
+import { linkFaults, linkSwitches } from "../state.js";
 
 /** A switch, and what it means. */
 interface Switch {
@@ -19,10 +18,10 @@ const SWITCHES: readonly Switch[] = [
 ];
 
 export function LinkFaultFields({ isReady }: { isReady: boolean }) {
-  const [chosen, setChosen] = useState<readonly string[]>([]);
+  const chosen = linkSwitches.value;
   const toggle = (name: string, isOn: boolean): void => {
     const next = isOn ? [...chosen, name] : chosen.filter((each) => each !== name);
-    setChosen(next);
+    linkSwitches.value = next;
     const wanted = SWITCHES.filter((each) => next.includes(each.name));
     void setLinkFaults(Object.assign({}, ...wanted.map(({ faults }) => faults)));
   };
@@ -34,7 +33,7 @@ export function LinkFaultFields({ isReady }: { isReady: boolean }) {
           <label class="check" key={name}>
             <input
               type="checkbox"
-              checked={isReady && chosen.includes(name)}
+              checked={chosen.includes(name)}
               disabled={!isReady}
               onChange={(event) => toggle(name, event.currentTarget.checked)}
             />

@@ -1,6 +1,5 @@
 // The machine as it stands: the endpoint with its disc, the rings between the two sides, and the root complex.
 
-import { failure } from "../state.js";
 import { EndpointPanel } from "./endpoint-panel.js";
 import { RingsPanel } from "./rings-panel.js";
 import { RootComplexPanel } from "./root-complex-panel.js";
@@ -8,9 +7,6 @@ import { RootComplexPanel } from "./root-complex-panel.js";
 export function MachinePanel() {
   return (
     <section class="machine" aria-label="The machine">
-      <p class="failure" role="alert">
-        {failure.value}
-      </p>
       <EndpointPanel />
       <RingsPanel />
       <RootComplexPanel />

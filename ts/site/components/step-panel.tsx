@@ -3,8 +3,8 @@
 import { Operation } from "blockpt/abi";
 import { beginSteps, leaveSteps, step } from "../actions.js";
 import type { StepView } from "../machine/stepper.js";
-import { EXAMPLES, STAGE_WORDS, STAGES, type StepRequest } from "../model/step.js";
-import { phase, stepRequest, stepView } from "../state.js";
+import { EXAMPLES, STAGE_WORDS, STAGES, type StepRequest, stepObjection } from "../model/step.js";
+import { isKilled, phase, stepRequest, stepView } from "../state.js";
 import { Choice, Field, NumberField } from "./field.js";
 import { useFocus } from "./focus.js";
 import { StepDescriptor } from "./step-descriptor.js";
@@ -28,6 +28,7 @@ export function StepPanel() {
 
 function Steps({ view }: { view: StepView }) {
   const button = useFocus();
+  const why = view.stage === "free" ? stepObjection(stepRequest.value) : undefined;
   return (
     <div class="steps">
       <Request isDisabled={view.stage !== "free"} />
@@ -39,12 +40,19 @@ function Steps({ view }: { view: StepView }) {
         ))}
       </ol>
       <div class="buttons">
-        <button ref={button} type="button" class="main" onClick={() => void step()}>
+        <button
+          ref={button}
+          type="button"
+          class="main"
+          disabled={why !== undefined}
+          onClick={() => void step()}
+        >
           {STAGE_WORDS[view.stage].next}
         </button>
         <button type="button" disabled={view.stage !== "free"} onClick={() => void leaveSteps()}>
           End single steps
         </button>
+        {why !== undefined && <small>{why}</small>}
       </div>
       <p class="story" role="status">
         {STAGE_WORDS[view.stage].done}
@@ -57,7 +65,8 @@ function Steps({ view }: { view: StepView }) {
 
 function Begin() {
   const button = useFocus();
-  const isReady = phase.value === "exported" || phase.value === "attached";
+  const isExported = phase.value === "exported" || phase.value === "attached";
+  const isReady = isExported && !isKilled.value;
   return (
     <>
       <p class="hint">
@@ -75,7 +84,8 @@ function Begin() {
         >
           Begin single steps
         </button>
-        {!isReady && <small>Export a disc first.</small>}
+        {!isExported && <small>Export a disc first.</small>}
+        {isKilled.value && <small>The endpoint was killed: bring another one up first.</small>}
         {phase.value === "attached" && <small>This detaches the disk.</small>}
       </div>
     </>
@@ -112,11 +122,8 @@ function Request({ isDisabled }: { isDisabled: boolean }) {
             type="text"
             inputMode="numeric"
             pattern="[0-9]+"
-            value={String(startSector)}
-            onInput={({ currentTarget: { value } }) => {
-              if (/^\d{1,20}$/.test(value))
-                change({ startSector: BigInt.asUintN(64, BigInt(value)) });
-            }}
+            value={startSector}
+            onInput={(event) => change({ startSector: event.currentTarget.value.trim() })}
           />
         </Field>
         <NumberField
@@ -125,7 +132,7 @@ function Request({ isDisabled }: { isDisabled: boolean }) {
           value={lenBytes}
           min={0}
           max={0xffff_ffff}
-          onChange={(value) => change({ lenBytes: Number.isNaN(value) ? 0 : value >>> 0 })}
+          onChange={(value) => change({ lenBytes: value })}
         />
         <Field label="Data to write">
           <input

@@ -1,6 +1,7 @@
 // The workload: what it is like, start and stop, and what it comes to.
 
 import { formatSize } from "../../view/size.js";
+import { work } from "../actions.js";
 import { formatRate } from "../model/format.js";
 import {
   BLOCK_SIZES,
@@ -10,8 +11,8 @@ import {
   objection,
   type WorkloadSettings,
 } from "../model/workload.js";
-import { startWorkload, stopWorkload } from "../run-workload.js";
-import { isWorking, machine, phase, settings, summary, workerQueues } from "../state.js";
+import { stopWorkload } from "../run-workload.js";
+import { comparing, isWorking, machine, phase, settings, summary, workerQueues } from "../state.js";
 import { Choice, Field } from "./field.js";
 import { WorkloadPlots } from "./workload-plots.js";
 
@@ -46,7 +47,7 @@ function Form() {
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        startWorkload();
+        void work();
       }}
     >
       <div class="fields">
@@ -111,7 +112,12 @@ function ReadShare({ isDisabled }: { isDisabled: boolean }) {
 
 function StartStop() {
   const bounds = phase.value === "attached" ? machine.value?.bounds : undefined;
-  const why = bounds === undefined ? "Attach a disc first." : objection(settings.value, bounds);
+  const why =
+    bounds === undefined
+      ? "Attach a disc first."
+      : comparing.value !== ""
+        ? "The comparison runs: it is to have the machine for itself."
+        : objection(settings.value, bounds);
   return (
     <div class="buttons">
       {isWorking.value ? (

@@ -5,7 +5,7 @@ import { type Load, openLoad } from "../../workload/load.js";
 import { placesOf } from "../../workload/places.js";
 import type { Tick } from "../model/series.js";
 import type { LoadPlan } from "../model/workload.js";
-import { tickOf } from "./tick.js";
+import { Failures, tickOf } from "./tick.js";
 
 export interface LoadOrder {
   readonly queue: QueueHandle;
@@ -18,7 +18,7 @@ export interface LoadOrder {
 export class LoadSide {
   #bus: Bus | undefined;
   #load: Load | undefined;
-  #errors: unknown[] = [];
+  readonly #failures = new Failures();
 
   open(bus: BusHandle): void {
     this.#bus = openBus(bus);
@@ -28,14 +28,14 @@ export class LoadSide {
   begin({ queue, plan, sizeBytes, index }: LoadOrder): void {
     if (this.#bus === undefined) throw new Error("the load has no bus");
     const places = placesOf(plan, sizeBytes, index);
-    const onError = (error: unknown): void => void this.#errors.push(error);
+    const onError = this.#failures.add;
     this.#load = openLoad(this.#bus, undefined, queue, { ...plan, places, onError });
   }
 
   /** Goes on for a while. */
   run(milliseconds: number, timedShare: number): Promise<Tick> {
     if (this.#load === undefined) throw new Error("the load has no queue");
-    return tickOf(this.#load, milliseconds, timedShare, () => this.#errors.splice(0));
+    return tickOf(this.#load, milliseconds, timedShare, this.#failures);
   }
 
   /** Gives the queue back. */

@@ -7,7 +7,7 @@ import type { Tick } from "../model/series.js";
 import type { LoadPlan } from "../model/workload.js";
 import type { LoadSide } from "./load-side.js";
 import { type RemoteObject, startRemote } from "./remote.js";
-import { tickOf } from "./tick.js";
+import { Failures, tickOf } from "./tick.js";
 
 /** All loads of a workload. */
 export interface Loads {
@@ -63,16 +63,15 @@ export class LoadThreads {
 
 /** The page itself drives the disk's own queue, and draws in between. */
 export function openPageLoads(bus: Bus, disk: RemoteDisk, plan: LoadPlan): Loads {
-  const errors: unknown[] = [];
+  const failures = new Failures();
   const places = placesOf(plan, disk.sizeBytes, 0);
-  const onError = (error: unknown): void => void errors.push(error);
-  const load = openLoad(bus, disk, undefined, { ...plan, places, onError });
+  const load = openLoad(bus, disk, undefined, { ...plan, places, onError: failures.add });
   return {
     async run(milliseconds, timedShare) {
       const slices: Tick[] = [];
       const endAt = performance.now() + milliseconds;
       do {
-        slices.push(await tickOf(load, PAGE_SLICE_MS, timedShare, () => errors.splice(0)));
+        slices.push(await tickOf(load, PAGE_SLICE_MS, timedShare, failures));
         await new Promise((resolve) => setTimeout(resolve));
       } while (performance.now() < endAt);
       return [sumOf(slices)];

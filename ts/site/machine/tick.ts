@@ -6,13 +6,31 @@ import type { Tick } from "../model/series.js";
 /** Requests of a tick whose time is kept. */
 const MOST_TIMED = 8192;
 
+/** Requests of a load that failed: an endpoint that is gone has thousands in a tick, so only the first error is kept. */
+export class Failures {
+  #count = 0;
+  #first: unknown;
+
+  readonly add = (error: unknown): void => {
+    if (this.#count++ === 0) this.#first = error;
+  };
+
+  /** How many since the last time, and what the first one said. */
+  take(): { count: number; first: string | undefined } {
+    const count = this.#count;
+    this.#count = 0;
+    return { count, first: count === 0 ? undefined : messageOf(this.#first) };
+  }
+}
+
 export async function tickOf(
   load: Load,
   milliseconds: number,
   timedShare: number,
-  takeErrors: () => readonly unknown[],
+  failures: Failures,
 ): Promise<Tick> {
   const work = await load.run(milliseconds * (1 - timedShare));
+  const failed = failures.take();
   const latencies = new Float64Array(timedShare > 0 ? MOST_TIMED : 0);
   let timed = 0;
   let others = 0;
@@ -22,14 +40,14 @@ export async function tickOf(
     });
     others = extra.requests;
   }
-  const errors = takeErrors();
+  const failedOthers = failures.take();
   return {
-    requests: work.requests,
-    others,
+    requests: work.requests - failed.count,
+    others: others - failedOthers.count,
     milliseconds: work.milliseconds,
     latencies: latencies.slice(0, timed),
-    errors: errors.length,
-    firstError: errors[0] === undefined ? undefined : messageOf(errors[0]),
+    errors: failed.count + failedOthers.count,
+    firstError: failed.first ?? failedOthers.first,
   };
 }
 

@@ -4,11 +4,12 @@ import { quantile } from "../../workload/statistics.js";
 
 /** What a load did in a tick. */
 export interface Tick {
-  /** Requests that were not timed, and how long they took together. */
+  /** Requests that were done and not timed, and how long they took together. */
   readonly requests: number;
   readonly milliseconds: number;
-  /** Requests besides: those that were timed. */
+  /** Requests besides: those that were done and timed. */
   readonly others: number;
+  /** Requests that failed, in none of these. */
   readonly errors: number;
   /** What the first of them said. */
   readonly firstError: string | undefined;

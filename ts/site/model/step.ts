@@ -2,10 +2,11 @@
 
 import { type Descriptor, DescriptorFlag, Operation } from "blockpt/abi";
 
-/** What the descriptor is to say; nothing of it is checked, as the endpoint is to answer for itself. */
+/** What the descriptor is to say; no more of it is checked than that it fits, as the endpoint is to answer for itself. */
 export interface StepRequest {
   readonly opf: number;
-  readonly startSector: bigint;
+  /** As it is typed: it may have 64 bits. */
+  readonly startSector: string;
   readonly lenBytes: number;
   /** Written to the data buffer before a write. */
   readonly text: string;
@@ -47,7 +48,7 @@ export function descriptorOf(request: StepRequest, address: number): Descriptor 
   const hasData =
     opf !== Operation.FLUSH && opf !== Operation.DISCARD && opf !== Operation.WRITE_ZEROES;
   return {
-    startSector,
+    startSector: BigInt(startSector),
     address: hasData ? BigInt(address) : 0n,
     lenBytes,
     opf,
@@ -56,9 +57,23 @@ export function descriptorOf(request: StepRequest, address: number): Descriptor 
   };
 }
 
+const MOST_SECTOR = 2n ** 64n - 1n;
+const MOST_LENGTH = 2 ** 32 - 1;
+
+/** Why a descriptor cannot say that; undefined if it can. */
+export function stepObjection({ startSector, lenBytes }: StepRequest): string | undefined {
+  if (!/^\d+$/.test(startSector) || BigInt(startSector) > MOST_SECTOR) {
+    return `The first sector is a whole number from 0 to ${MOST_SECTOR}.`;
+  }
+  if (!Number.isInteger(lenBytes) || lenBytes < 0 || lenBytes > MOST_LENGTH) {
+    return `The length is a whole number from 0 to ${MOST_LENGTH}.`;
+  }
+  return undefined;
+}
+
 export const FIRST_REQUEST: StepRequest = {
   opf: Operation.READ,
-  startSector: 0n,
+  startSector: "0",
   lenBytes: 512,
   text: "hello from one descriptor",
 };
@@ -69,6 +84,6 @@ export const EXAMPLES: readonly { readonly name: string; readonly request: StepR
   { name: "A write", request: { ...FIRST_REQUEST, opf: Operation.WRITE } },
   { name: "A flush", request: { ...FIRST_REQUEST, opf: Operation.FLUSH, lenBytes: 0 } },
   { name: "100 bytes", request: { ...FIRST_REQUEST, lenBytes: 100 } },
-  { name: "Past the end", request: { ...FIRST_REQUEST, startSector: 2n ** 63n } },
+  { name: "Past the end", request: { ...FIRST_REQUEST, startSector: String(2n ** 63n) } },
   { name: "No such operation", request: { ...FIRST_REQUEST, opf: 42 } },
 ];
