@@ -3,7 +3,6 @@
 
 import { linearRegression, median } from "simple-statistics";
 
-export const MIB = 1024 * 1024;
 export const MOST_GROWTH_MIB = 16;
 /** Fewer say nothing: what is loaded and compiled first is still coming. */
 const LEAST_SAMPLES = 16;

@@ -1,4 +1,4 @@
-// Every option that the help of a command has is in the documents too, and its default stands there as it is typed.
+// Every option that the help of a command has is in the documents too; the help has defaults as they are typed, and examples.
 
 import { readdir, readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -41,7 +41,7 @@ test("each code of the command line's own is in its document, and no other", asy
   expect(codes(table, /`(ERR_[A-Z_]+)`/g)).toEqual(thrown);
 });
 
-test("each option is in a document, and no default is written as in a program", async () => {
+test("each option is in a document, no default is written as in a program, and each command has examples", async () => {
   const commands = commandsOf(await helpOf()).map((name) => [name]);
   commands.push(...commandsOf(await helpOf("trace")).map((name) => ["trace", name]));
   expect(commands.length).toBeGreaterThan(12);
@@ -51,5 +51,6 @@ test("each option is in a document, and no default is written as in a program", 
     const untold = options.filter((option) => !new RegExp(`${option}(?![\\w-])`).test(pages));
     expect(untold, command.join(" ")).toEqual([]);
     expect(help, command.join(" ")).not.toMatch(/default:\s+[[{]/);
+    expect(help, command.join(" ")).toContain("\nExamples:\n  $ blockpt ");
   }
 });

@@ -9,18 +9,24 @@ import type { ReplayCommandOptions } from "./trace/replay.js";
 import type { ShowOptions } from "./trace/show.js";
 import type { StatsOptions } from "./trace/stats.js";
 
+const SHOW = [
+  "blockpt trace show copy.trace --event command,answer",
+  "blockpt trace show copy.trace --side root-complex --tail 20",
+];
+const STATS = ["blockpt trace stats copy.trace --svg copy.svg"];
+const REPLAY = [
+  "blockpt trace replay copy.trace",
+  "blockpt trace replay copy.trace --disc source=disk.img --timing recorded",
+  "blockpt trace replay copy.trace --side endpoint",
+];
+
+function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ ${line}\n`).join("")}`;
+}
+
 const HELP = `
 A trace is recorded by --trace FILE of run, serve, demo, copy and bench, or by TraceFile in a program.
-
-Examples:
-  $ blockpt copy disk.img copy.img --trace copy.trace
-  $ blockpt trace show copy.trace --event command,answer
-  $ blockpt trace show copy.trace --side root-complex --tail 20
-  $ blockpt trace stats copy.trace --svg copy.svg
-  $ blockpt trace replay copy.trace
-  $ blockpt trace replay copy.trace --disc source=disk.img --timing recorded
-  $ blockpt trace replay copy.trace --side endpoint
-`;
+${examples("blockpt copy disk.img copy.img --trace copy.trace", ...SHOW, ...STATS, ...REPLAY)}`;
 
 const REPLAY_HELP = `
 With --side root-complex what the driver did is done again, to a real endpoint: the same commands, the
@@ -30,7 +36,7 @@ recorded: a write has a pattern made of --seed and its sector.
 
 With --side endpoint the library's root complex asks what was asked, and a disc answers what was
 answered, in that order.
-`;
+${examples(...REPLAY)}`;
 
 export function addTraceCommand(program: Command, { cleanup }: CommandContext): void {
   const trace = program
@@ -42,6 +48,7 @@ export function addTraceCommand(program: Command, { cleanup }: CommandContext): 
     .addOption(eventOption())
     .option("--tail <n>", "only the last so many", tailOf)
     .option("--json", "print a line of JSON a record")
+    .addHelpText("after", examples(...SHOW) + EXIT_CODES_HELP)
     // Loaded late, as the others are: nobody else needs them.
     .action(async (file: string, options: ShowOptions) => {
       const { showTrace } = await import("./trace/show.js");
@@ -53,6 +60,7 @@ export function addTraceCommand(program: Command, { cleanup }: CommandContext): 
     .argument("<file>", "a trace file")
     .option("--svg <path>", "write the plots to a file, as SVG")
     .option("--json", "print one JSON document, and nothing else, on stdout")
+    .addHelpText("after", examples(...STATS) + EXIT_CODES_HELP)
     .action(async (file: string, options: StatsOptions) => {
       const { showStatistics } = await import("./trace/stats.js");
       await showStatistics(file, options, cleanup);

@@ -18,9 +18,6 @@ import {
   statusName,
 } from "./fault.js";
 
-/** How it is written, for help and messages. */
-export const FAULT_SYNTAX = "KIND[=VALUE][:OPERATION...][:KEY=VALUE...]";
-
 /** What the value behind a kind says. */
 const VALUES: Readonly<Record<FaultKind, ((text: string) => Partial<FaultRule>) | undefined>> = {
   error: (status) => ({ status }),

@@ -1,9 +1,7 @@
 // Steps that many vectors have in common.
 
-import { type BlkStatus, DescriptorFlag } from "../../../abi/layout.js";
+import type { BlkStatus } from "../../../abi/layout.js";
 import type { CommandStep, DescriptorStep, DiscRole, OpenStep, Step } from "../vector.js";
-
-export const IN_USE = DescriptorFlag.IN_USE;
 
 /** What of a queue is not as usual. */
 interface Started extends Pick<OpenStep["open"], "name" | "qidx" | "queueOffset" | "doorbell"> {
