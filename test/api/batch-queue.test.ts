@@ -236,6 +236,39 @@ test("the first request after an endpoint is back is put on its rings", async ()
   queue.close();
 });
 
+test.each<[string, (queue: BatchQueue, address: number) => unknown]>([
+  ["wait", (queue) => queue.wait()],
+  ["reap", (queue) => queue.reap()],
+  ["submit", (queue) => queue.submit()],
+  ["the put of a flush", (queue) => queue.put(Operation.FLUSH, 0, 0, 0, 3)],
+  [
+    "a plain put and submit",
+    (queue, address) => {
+      queue.put(Operation.READ, 0, 512, address, 3);
+      queue.submit();
+    },
+  ],
+])(
+  "what an endpoint took with it is said by %s, though another one is back by then",
+  async (_, call) => {
+    const { endpoint, queue, rc, disk } = await open("wasm");
+    afterThisTest(() => rc.close());
+    const data = queue.allocate(BLOCK);
+    queue.put(Operation.WRITE, 0, 512, data.byteOffset, 1);
+    await endpoint.stop();
+    await expect(disk.read(new Uint8Array(512), 0)).rejects.toThrow(code("OFFLINE"));
+    await endpoint.start();
+    await disk.whenOnline();
+    expect(() => call(queue, data.byteOffset)).toThrow(code("OFFLINE"));
+    // Once: then it goes on.
+    expect([queue.inFlight, queue.wait()]).toEqual([0, 0]);
+    queue.put(Operation.READ, 0, 512, data.byteOffset, 2);
+    queue.submit();
+    expect([queue.wait(), queue.tag(0), queue.status(0)]).toEqual([1, 2, BlkStatus.OK]);
+    queue.close();
+  },
+);
+
 test.each(["wasm", "typescript"] as const)(
   "a null disc answers, and moves nothing (%s)",
   async (engine) => {

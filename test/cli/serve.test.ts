@@ -159,11 +159,6 @@ describe("what cannot be done exits 1 with one line, and leaves nothing", () => 
       complaint: "no export's name",
     },
     {
-      what: "TLS without certificates",
-      args: [RAM, "--listen", "nbds://localhost:0"],
-      complaint: "TLS needs a certificate",
-    },
-    {
       what: "certificates that are not there",
       args: [RAM, "--tls-certificates", "no-such-directory"],
       complaint: "server-cert.pem has to be there",

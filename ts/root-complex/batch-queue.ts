@@ -60,6 +60,10 @@ export class BatchQueue {
   #completions: Uint32Array = new Uint32Array();
   #inFlight = 0;
   #failure: BlockptError | undefined;
+  /** Whether the failure was thrown, so that it is known that nothing is in flight. */
+  #isTold = false;
+  /** Whether the disk is online again before the failure was thrown. */
+  #isBack = false;
 
   /** @internal */
   constructor(bus: Bus, parts: QueueParts) {
@@ -180,14 +184,15 @@ export class BatchQueue {
   /**
    * Shows the device all that was put.
    *
-   * @throws {@link BlockptError} `ERR_BLOCKPT_OFFLINE` if the endpoint is gone: nothing that was put is in flight then
+   * @throws {@link BlockptError} `ERR_BLOCKPT_OFFLINE` if the endpoint is gone, or was and is back: nothing that was put is
+   * in flight then
    */
   submit(): void {
     if (this.#end.isStale) this.#refresh();
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#throwFailure();
     if (!this.#end.publish()) {
       this.#refresh();
-      if (this.#failure !== undefined) throw this.#failure;
+      this.#throwFailure();
     }
   }
 
@@ -195,12 +200,12 @@ export class BatchQueue {
    * Takes what has completed, at most 256 at once: says how many, and `tag` and `status` tell of each until the
    * next call.
    *
-   * @throws {@link BlockptError} `ERR_BLOCKPT_OFFLINE` if the endpoint is gone: nothing that was put is in
-   * flight then; `ERR_BLOCKPT_PROTOCOL` if it broke the protocol; `ERR_BLOCKPT_DETACHED`
+   * @throws {@link BlockptError} `ERR_BLOCKPT_OFFLINE` if the endpoint is gone, or was and is back: nothing that was put
+   * is in flight then; `ERR_BLOCKPT_PROTOCOL` if it broke the protocol; `ERR_BLOCKPT_DETACHED`
    */
   reap(): number {
     const count = this.#look();
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#throwFailure();
     return count;
   }
 
@@ -243,12 +248,15 @@ export class BatchQueue {
   }
 
   /**
-   * Resolves once the disk is online; at once, if it is.
+   * Resolves once the disk is online; at once, if it is. What was put before the endpoint went is not in flight then, and
+   * `inFlight` does not count it.
    *
    * @throws {@link BlockptError} (as a rejection) `ERR_BLOCKPT_DETACHED`, `ERR_BLOCKPT_PROTOCOL`
    */
-  whenOnline(): Promise<void> {
-    return this.#end.whenOnline(this.#keepAlive);
+  async whenOnline(): Promise<void> {
+    this.#isTold = true;
+    await this.#end.whenOnline(this.#keepAlive);
+    this.#isTold = false;
   }
 
   /**
@@ -274,6 +282,8 @@ export class BatchQueue {
     this.#completions = driver.completions;
     this.#inFlight = 0;
     this.#failure = undefined;
+    this.#isTold = false;
+    this.#isBack = false;
   }
 
   #fail(error: BlockptError): void {
@@ -293,9 +303,22 @@ export class BatchQueue {
     this.#sizeBytes = this.#end.state.sectors * SECTOR_BYTES;
     if (!isCleared) return;
     this.#fail(this.#offline());
-    if (!this.#end.state.isOnline) return;
+    this.#isBack = this.#end.state.isOnline;
+    if (this.#isBack && (this.#inFlight === 0 || this.#isTold)) this.#reopen();
+  }
+
+  #reopen(): void {
     this.#end.reopen();
     this.#begin(this.#end.driver as DriverQueue);
+  }
+
+  /** Throws why nothing goes on, if so: at least once for what was in flight, also where the disk is online again. */
+  #throwFailure(): void {
+    const failure = this.#failure;
+    if (failure === undefined) return;
+    this.#isTold = true;
+    if (this.#isBack) this.#reopen();
+    throw failure;
   }
 
   readonly #look = (): number => {
@@ -326,7 +349,7 @@ export class BatchQueue {
     flags: number,
   ): void {
     if (this.#end.isStale) this.#refresh();
-    if (this.#failure !== undefined) throw this.#failure;
+    this.#throwFailure();
     checkInteger("tag", tag, 0, MAX_TAG);
     const isFua = flags === DescriptorFlag.FUA && opf === Operation.WRITE;
     const feature = isFua ? Feature.FUA : FEATURE_OF[opf];
