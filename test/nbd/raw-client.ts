@@ -249,10 +249,13 @@ export class RawClient {
   }
 }
 
+/** How much `expectWell` writes, at the start of the disc: nobody else may write there meanwhile. */
+export const WELL_BYTES = 65536;
+
 /** Fails unless a server takes a new client, and keeps what that writes. */
 export async function expectWell(place: string | number, name: string): Promise<void> {
   const client = await RawClient.open(place, name);
-  const data = randomBytes(65536);
+  const data = randomBytes(WELL_BYTES);
   const error = await client.write(0, data);
   const found = await client.readDisc(0, data.length);
   if (error !== 0 || !found.equals(data)) throw new Error(`what is written is not read: ${error}`);

@@ -8,11 +8,11 @@ import { Command } from "../../ts/nbd/protocol.js";
 import { makeImage } from "../api/rig.js";
 import { until } from "../cli/command-line.js";
 import { attachAll, freePages, listen, openSimple, openStructured, placeOf } from "./embedded.js";
-import { expectWell, type RawClient, request } from "./raw-client.js";
+import { expectWell, type RawClient, request, WELL_BYTES } from "./raw-client.js";
 
 const MIB = 1024 * 1024;
 const SIZE_BYTES = 16 * MIB;
-/** Where clients write, and only there. */
+/** Where clients write ends. Their requests are done when they are gone, and so not where it is looked whether all is well. */
 const WRITTEN_BYTES = SIZE_BYTES / 2;
 const ROUNDS = 20;
 const CLIENTS = 4;
@@ -32,7 +32,7 @@ function someRequests(random: (below: number) => number): Buffer {
   const count = 1 + random(40);
   for (let index = 0; index < count; index++) {
     const lenBytes = 512 * (1 + random(random(4) === 0 ? 2048 : 64));
-    const offset = 512 * random((WRITTEN_BYTES - lenBytes) / 512);
+    const offset = WELL_BYTES + 512 * random((WRITTEN_BYTES - WELL_BYTES - lenBytes) / 512);
     const command = [
       Command.READ,
       Command.READ,
