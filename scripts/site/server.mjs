@@ -13,9 +13,9 @@ import { HEADERS } from "./headers.mjs";
  */
 export async function serveSite(folder, { port = 0, headers = HEADERS } = {}) {
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? "/", "http://localhost");
+    const [path = "/"] = (request.url ?? "/").split("?", 1);
     // Nothing is kept by the browser: the page may be built anew.
-    send(request, pathname, { root: folder, cacheControl: false })
+    send(request, path, { root: folder, cacheControl: false })
       .on("headers", (served) => {
         for (const [name, value] of Object.entries(headers)) served.setHeader(name, value);
         served.setHeader("Cache-Control", "no-store");
