@@ -1,6 +1,7 @@
 // A tick of a load: for the most part as it is, and for a share of it with every request timed, as that costs time, too.
 
 import type { Load } from "../../workload/load.js";
+import { messageOf } from "../model/message.js";
 import type { Tick } from "../model/series.js";
 
 /** Requests of a tick whose time is kept. */
@@ -49,11 +50,4 @@ export async function tickOf(
     errors: failed.count + failedOthers.count,
     firstError: failed.first ?? failedOthers.first,
   };
-}
-
-/** What went wrong, in a line, with its code where it has one. */
-export function messageOf(error: unknown): string {
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  const text = typeof message === "string" ? message : String(error);
-  return typeof code === "string" ? `${code}: ${text}` : text;
 }
