@@ -198,8 +198,8 @@ test("faults of the link: interrupts get lost, and all is answered all the same"
     const lost = page.getByLabel("Every third interrupt gets lost");
     await lost.check();
     const counted = page.getByText(/Interrupts lost [1-9]/);
-    for (let reads = 0; reads < 6; reads++) await site.press("Read");
-    await counted.waitFor();
+    // An answer that is found before the driver sleeps needs no interrupt.
+    while (!(await counted.isVisible())) await site.press("Read");
     // The switch says what is in force: from one tab to the other, and of the next endpoint.
     await site.tab("Workload");
     await site.tab("Faults");
